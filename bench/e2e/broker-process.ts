@@ -1,0 +1,101 @@
+/** One broker under test: a fresh process on a free port, ended by its process id. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BenchError } from '../bench-error.js';
+import { type Broker, brokerConfig } from './brokers.js';
+import { endWithUs } from './children.js';
+
+const START_MS = 15_000;
+const STOP_MS = 5000;
+const RETRY_MS = 20;
+
+export class BrokerProcess {
+  readonly port: number;
+  readonly pid: number;
+  private readonly child: ChildProcess;
+  private readonly folder: string;
+
+  static async start(broker: Broker): Promise<BrokerProcess> {
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), 'tidewire-bench-'));
+    const config = join(folder, 'broker.conf');
+    const logFile = join(folder, 'broker.log');
+    writeFileSync(config, brokerConfig(port));
+    const log = openSync(logFile, 'w');
+    const child = spawn(broker.command, broker.args(config, port), { stdio: ['ignore', log, log] });
+    closeSync(log);
+    endWithUs(child);
+    try {
+      await acceptsConnections(child, port);
+    } catch (error) {
+      child.kill('SIGKILL');
+      const lines = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
+      rmSync(folder, { recursive: true, force: true });
+      throw new BenchError(`${broker.name} ${(error as Error).message}; its log ends:\n${lines}`);
+    }
+    return new BrokerProcess(child, port, folder);
+  }
+
+  private constructor(child: ChildProcess, port: number, folder: string) {
+    this.child = child;
+    this.port = port;
+    this.pid = child.pid!;
+    this.folder = folder;
+  }
+
+  async stop(): Promise<void> {
+    const { child } = this;
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await ended;
+      clearTimeout(timer);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Resolves when the port is open; rejects when the broker ends first or takes too long. */
+async function acceptsConnections(child: ChildProcess, port: number): Promise<void> {
+  let failure: string | null = null;
+  child.once('error', (error) => {
+    failure = `cannot be started: ${error.message}`;
+  });
+  child.once('exit', (code, signal) => {
+    failure = `ended at start with ${signal ?? `code ${code}`}`;
+  });
+  const deadline = performance.now() + START_MS;
+  while (performance.now() < deadline) {
+    if (failure !== null) throw new Error(failure);
+    if (await canConnect(port)) return;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+  throw new Error(`did not open its port within ${START_MS / 1000} s`);
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,21 @@
+/** No child process outlives the benchmark, however the benchmark ends. */
+import type { ChildProcess } from 'node:child_process';
+
+const children = new Set<ChildProcess>();
+let isArmed = false;
+
+export function endWithUs(child: ChildProcess): void {
+  arm();
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+}
+
+function arm(): void {
+  if (isArmed) return;
+  isArmed = true;
+  process.once('exit', () => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
+}

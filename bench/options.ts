@@ -1,0 +1,53 @@
+/** Command line of `npm run bench`. */
+import { BenchError } from './bench-error.js';
+
+export interface BenchOptions {
+  readonly isQuick: boolean;
+  /** Only workloads and micro benchmarks whose name matches; null: all. */
+  readonly only: RegExp | null;
+  readonly micro: boolean;
+  readonly endToEnd: boolean;
+  readonly scale: boolean;
+  readonly writeBaseline: boolean;
+  readonly help: boolean;
+}
+
+export const usage = `npm run bench -- [options]
+  --micro, --e2e, --scale  only these parts (default: all three)
+  --only PATTERN           only what matches this regular expression; nothing is written to files
+  --quick                  one short round, to see that it works; nothing is written to files
+  --write-baseline         measure the guard's ratios anew and write bench/baseline.json
+`;
+
+const flagNames = ['--quick', '--micro', '--e2e', '--scale', '--write-baseline', '--help'];
+
+export function parseBenchOptions(args: readonly string[]): BenchOptions {
+  const flags = new Set<string>();
+  let only: RegExp | null = null;
+  for (let i = 0; i < args.length; i++) {
+    if (flagNames.includes(args[i])) flags.add(args[i]);
+    else if (args[i] === '--only') only = parsePattern(args[++i]);
+    else throw new BenchError(`unknown argument ${args[i]}\n${usage}`);
+  }
+  const wantsBaseline = flags.has('--write-baseline');
+  const parts = ['--micro', '--e2e', '--scale'].filter((part) => flags.has(part));
+  const isAll = parts.length === 0 && !wantsBaseline;
+  return {
+    isQuick: flags.has('--quick'),
+    only,
+    micro: isAll || flags.has('--micro'),
+    endToEnd: isAll || flags.has('--e2e'),
+    scale: isAll || flags.has('--scale'),
+    writeBaseline: wantsBaseline,
+    help: flags.has('--help'),
+  };
+}
+
+function parsePattern(text: string | undefined): RegExp {
+  if (text === undefined) throw new BenchError('--only needs a pattern');
+  try {
+    return new RegExp(text, 'i');
+  } catch (error) {
+    throw new BenchError(`--only ${text}: ${(error as Error).message}`);
+  }
+}

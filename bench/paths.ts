@@ -1,0 +1,12 @@
+/** Where things are, seen from the built files in build/bench/. */
+import { fileURLToPath } from 'node:url';
+
+export const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
+/** The broker as users start it. */
+export const brokerScript = `${projectRoot}dist/broker.js`;
+export const loadScript = fileURLToPath(new URL('./load.js', import.meta.url));
+export const aedesScript = fileURLToPath(new URL('./peers/aedes.js', import.meta.url));
+export const resultsFile = `${projectRoot}bench/results/latest.json`;
+export const baselineFile = `${projectRoot}bench/baseline.json`;
+export const reportFile = `${projectRoot}docs/benchmarks.md`;
+export const chartFile = `${projectRoot}docs/benchmarks.svg`;

@@ -1,0 +1,89 @@
+/** docs/benchmarks.md, made from the results alone. */
+import { IDLE_CONNECTIONS } from '../e2e/workloads.js';
+import type { Machine } from '../machine.js';
+import type {
+  EndToEndSection,
+  MicroSection,
+  Results,
+  ScaleSection,
+  SectionHead,
+} from './results.js';
+import { detailTable, microTable, scaleTable, summaryTable, toMarkdown } from './tables.js';
+
+export function toReport(results: Results): string {
+  const parts = [
+    '# Benchmarks',
+    'Made by `npm run bench`; do not edit. How and why it measures like this: [ADR 5](adr/0005-benchmarks.md).',
+  ];
+  if (results.endToEnd !== null) parts.push(...endToEndPart(results.endToEnd));
+  if (results.scale !== null) parts.push(...scalePart(results.scale));
+  if (results.micro !== null) parts.push(...microPart(results.micro));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function endToEndPart(section: EndToEndSection): string[] {
+  const { rounds, seconds } = section.settings;
+  const brokers = section.brokers.map(({ name, version }) => `${name} ${version}`).join(', ');
+  const notes = section.rows.filter(({ note }) => note !== '');
+  return [
+    '## End to end',
+    runBy(
+      section,
+      `${brokers}; ${rounds} round${rounds === 1 ? '' : 's'} of ${seconds} s each, medians`,
+    ),
+    '![Bar chart of the table below](benchmarks.svg)',
+    `Deliveries per second of broker CPU time (user and system, all threads), measured in one run:
+for each workload each broker in turn, a fresh process each time, in its default configuration but
+for the port and \`allow_anonymous true\`. \`must\` and \`aim\` are multiples of Mosquitto's figure. The
+last row is the growth of resident memory per connection with ${IDLE_CONNECTIONS.toLocaleString('en')} of them.`,
+    toMarkdown(summaryTable(section)),
+    ...notes.map(({ workload, note }) => `${workload.name}: ${note}.`),
+    `ᵍ generator-bound: the load generator used at least 0.95 of a core while the broker used less than
+0.9, so the broker could have delivered more per second. The figure per CPU second still holds, but
+a broker that has to wait gets smaller batches.`,
+    '### Wall-clock figures',
+    `CPU is in cores: 1.00 is one core all the time. Latency is from publish to delivery in the closed
+loop, so it is mostly the time that a message waits among the others in the window. Lost:
+deliveries that did not come within 3 s of the end (a broker with a short queue drops them).`,
+    toMarkdown(detailTable(section)),
+  ];
+}
+
+function scalePart(section: ScaleSection): string[] {
+  return [
+    '## Many subscriptions',
+    runBy(section, 'one process per size'),
+    `Half of the filters are exact, the others have \`+\` or \`#\` at various levels. Match times are
+medians over topics that were not matched before, so no cache helps; in parentheses how many
+subscriptions one topic matched on average.`,
+    toMarkdown(scaleTable(section)),
+    growthOf(section),
+  ].filter((part) => part !== '');
+}
+
+/** What ten times the subscriptions cost, in words. */
+function growthOf(section: ScaleSection): string {
+  const [small, large] = section.rows;
+  if (small === undefined || large === undefined) return '';
+  const times = large.subscriptions / small.subscriptions;
+  const matches = large.matches.map((match, i) => {
+    return `${match.name} ${(match.ns / small.matches[i].ns).toFixed(1)}×`;
+  });
+  const memory = (large.bytesPerSubscription / small.bytesPerSubscription).toFixed(2);
+  return `With ${times}× the subscriptions, memory per subscription grows ${memory}×, and the time of a
+match: ${matches.join(', ')}. The number of levels bounds the steps of a match; what grows is the
+number of targets and the share of the tree that the processor's caches do not hold.`;
+}
+
+function microPart(section: MicroSection): string[] {
+  return ['## Parts', runBy(section, 'tinybench'), toMarkdown(microTable(section))];
+}
+
+function runBy(head: SectionHead, how: string): string {
+  return `${head.date}, ${machineText(head.machine)}. ${how}.`;
+}
+
+function machineText(machine: Machine): string {
+  const { cpu, cores, memoryGiB, system, node } = machine;
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}`;
+}

@@ -1,0 +1,206 @@
+/** A broker under test: started here in as many processes as its profiles need, or already there. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Endpoint, openTcp } from '../raw/wire.js';
+import { type BrokerKind, type Group, groupOf, type ProfileName, user } from './profiles.js';
+
+const START_MS = 15_000;
+const STOP_MS = 6000;
+const RETRY_MS = 25;
+
+export interface Broker {
+  readonly name: string;
+  /** Null when this broker can run the profile; else why not. */
+  missing(profile: ProfileName): string | null;
+  start(profiles: Iterable<ProfileName>): Promise<void>;
+  endpoint(profile: ProfileName): Endpoint;
+  /** User and password of the `access` profile. */
+  readonly credentials: { readonly username: string; readonly password: string };
+  /** Folder with the files of a profile's group. */
+  folder(profile: ProfileName): string;
+  /** Text about each process that ended by itself; empty when all is well. */
+  faults(): string[];
+  stop(): Promise<void>;
+}
+
+/** `--broker host:port`: only what its default configuration can show. */
+export class RemoteBroker implements Broker {
+  readonly name: string;
+  readonly credentials = user;
+  private readonly remote: Endpoint;
+
+  constructor(remote: Endpoint) {
+    this.remote = remote;
+    this.name = `${remote.host}:${remote.port}`;
+  }
+
+  missing(profile: ProfileName): string | null {
+    return profile === 'default' ? null : `needs the configuration ${profile}`;
+  }
+
+  async start(): Promise<void> {
+    (await openTcp(this.remote)).destroy();
+  }
+
+  endpoint(): Endpoint {
+    return this.remote;
+  }
+
+  folder(profile: ProfileName): string {
+    throw new Error(`no folder of ${profile} at a broker that is already there`);
+  }
+
+  faults(): string[] {
+    return [];
+  }
+
+  async stop(): Promise<void> {}
+}
+
+interface Running {
+  readonly group: Group;
+  readonly folder: string;
+  readonly ports: ReadonlyMap<ProfileName, number>;
+  readonly child: ChildProcess;
+  output: string;
+}
+
+/** A broker that this run starts: one process per group of profiles. */
+export class LocalBroker implements Broker {
+  readonly name: string;
+  readonly credentials = user;
+  private readonly kind: BrokerKind;
+  /** Executable and its first arguments. */
+  private readonly command: readonly string[];
+  private readonly running = new Map<string, Running>();
+  private readonly ended: string[] = [];
+  private isStopping = false;
+
+  constructor(kind: BrokerKind, command: readonly string[]) {
+    this.kind = kind;
+    this.name = kind;
+    this.command = command;
+  }
+
+  missing(profile: ProfileName): string | null {
+    return groupOf(profile).not.includes(this.kind) ? `${this.kind} has no ${profile}` : null;
+  }
+
+  async start(profiles: Iterable<ProfileName>): Promise<void> {
+    const groups = new Set([...profiles].map(groupOf));
+    await Promise.all([...groups].map((group) => this.startGroup(group)));
+  }
+
+  endpoint(profile: ProfileName): Endpoint {
+    return { host: '127.0.0.1', port: this.get(profile).ports.get(profile) as number };
+  }
+
+  folder(profile: ProfileName): string {
+    return this.get(profile).folder;
+  }
+
+  faults(): string[] {
+    return this.ended;
+  }
+
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all([...this.running.values()].map((one) => this.stopOne(one)));
+    this.running.clear();
+  }
+
+  private get(profile: ProfileName): Running {
+    const running = this.running.get(groupOf(profile).name);
+    if (running === undefined) throw new Error(`${this.name} was not started for ${profile}`);
+    return running;
+  }
+
+  private async startGroup(group: Group): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), `conformance-${group.name}-`));
+    const profiles = Object.keys(group.listeners) as ProfileName[];
+    const free = await freePorts(profiles.length);
+    const ports = new Map(profiles.map((profile, at) => [profile, free[at]]));
+    for (const [name, text] of Object.entries(group.files())) {
+      writeFileSync(join(folder, name), text, { mode: 0o600 });
+    }
+    if (group.name === 'tls') writeCertificate(folder);
+    const file = join(folder, 'broker.conf');
+    writeFileSync(file, this.configuration(group, ports, folder));
+    const [program, ...first] = this.command;
+    const child = spawn(program, [...first, '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const running: Running = { group, folder, ports, child, output: '' };
+    this.running.set(group.name, running);
+    const collect = (bytes: Buffer) => {
+      running.output = `${running.output}${bytes.toString('utf8')}`.slice(-4000);
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.on('error', (error) => this.ended.push(`${program}: ${error.message}`));
+    child.on('exit', (status, signal) => {
+      if (this.isStopping) return;
+      const how = signal ?? `status ${status}`;
+      this.ended.push(`${this.name} (${group.name}) ended with ${how}: ${running.output.trim()}`);
+    });
+    await Promise.all([...ports.values()].map((port) => this.waitFor(port)));
+  }
+
+  private configuration(
+    group: Group,
+    ports: ReadonlyMap<ProfileName, number>,
+    folder: string,
+  ): string {
+    const lines = [...group.lines, ...(group.own[this.kind] ?? [])];
+    if (this.kind === 'mosquitto' && process.getuid?.() === 0) lines.push('user root');
+    for (const [profile, port] of ports) {
+      lines.push(`listener ${port} 127.0.0.1`, ...(group.listeners[profile] ?? []));
+    }
+    return `${lines.join('\n').replaceAll('FOLDER', folder)}\n`;
+  }
+
+  private async waitFor(port: number): Promise<void> {
+    const end = performance.now() + START_MS;
+    for (;;) {
+      if (this.ended.length > 0) throw new Error(this.ended[0]);
+      try {
+        (await openTcp({ host: '127.0.0.1', port })).destroy();
+        return;
+      } catch (error) {
+        if (performance.now() > end) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  private async stopOne({ child, folder }: Running): Promise<void> {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = new Promise((resolve) => child.once('exit', resolve));
+      const deadline = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      child.kill('SIGTERM');
+      await exit;
+      clearTimeout(deadline);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address !== null && typeof address === 'object') ports.push(address.port);
+  }
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function writeCertificate(folder: string): void {
+  const request = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2'.split(' ');
+  const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'certificate.pem')];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  execFileSync('openssl', ['req', ...request, ...files, ...names], { stdio: 'ignore' });
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+/** The executable: flags, signals, exit codes. */
+import { readFileSync } from 'node:fs';
+import { runPasswdCommand } from './access/passwd-command.js';
+import { Assembly } from './assembly.js';
+import { BrokerError, messageOf } from './base/errors.js';
+import { parseFlags, type RunOptions, usage } from './config/flags.js';
+import { type ParsedConfig, parseConfig } from './config/mosquitto-conf.js';
+
+/** Longest time that a shutdown may take; then the process ends anyway. */
+const SHUTDOWN_MS = 4_500;
+
+const version = (): string => {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+};
+
+function read(options: RunOptions): ParsedConfig {
+  return parseConfig({
+    file: options.configFile,
+    ports: options.ports,
+    isVerbose: options.isVerbose,
+    isQuiet: options.isQuiet,
+    environment: process.env,
+  });
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const { config, warnings } = read(options);
+  for (const { file, line, message } of warnings) {
+    process.stderr.write(`${file}:${line}: ${message}\n`);
+  }
+  const assembly = new Assembly(config);
+  await assembly.start();
+  const stop = (): void => {
+    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
+    void assembly.close().then(() => process.exit(0));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const invocation = parseFlags(args);
+  switch (invocation.command) {
+    case 'help':
+      process.stdout.write(`${usage}\n`);
+      return;
+    case 'version':
+      process.stdout.write(`tidewire ${version()}\n`);
+      return;
+    case 'passwd':
+      process.exitCode = await runPasswdCommand([...invocation.args]);
+      return;
+    case 'config-test':
+      read(invocation.options);
+      return;
+    case 'run':
+      await run(invocation.options);
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const text = error instanceof BrokerError ? error.message : messageOf(error);
+  process.stderr.write(`tidewire: ${text}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,177 @@
+/** The end of a successful handshake: session, CONNACK, and what waits for the client. */
+import { encodeConnack, encodeConnackV3 } from '../protocol/control-encoder.js';
+import type { ConnackProperties, ConnectPacket } from '../protocol/control-packets.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import type { ClientIdentity } from './access.js';
+import { closeConnection } from './closing.js';
+import type { Connection } from './connection.js';
+import { ConnectionState } from './connection-state.js';
+import type { Handshake } from './handshake.js';
+import { InboundAliases } from './inbound-aliases.js';
+import { Sender } from './sender.js';
+import { PendingWill } from './will.js';
+
+const PACKET_BYTES_MAX = 268_435_460;
+const RECEIVE_MAXIMUM_DEFAULT = 65_535;
+const KEEP_ALIVE_MAX = 65_535;
+
+/**
+ * Lets an authenticated client in.
+ *
+ * @param username as the authentication found it
+ * @param authenticationData what the exchange says to the client at its end
+ */
+export function admit(
+  connection: Connection,
+  handshake: Handshake,
+  username: string | null,
+  authenticationData: Buffer | null,
+): void {
+  const packet = handshake.packet!;
+  const identity: ClientIdentity = { ...handshake.identity, username };
+  const refusal = reasonToRefuse(connection, packet, identity);
+  if (refusal !== null) {
+    closeConnection(connection, refusal.reasonCode, refusal.message, {});
+    return;
+  }
+  const { core } = connection;
+  core.deadlines.cancel(handshake);
+  connection.handshake = null;
+  connection.identity = identity;
+  const expiry = core.handshakes.clampExpiry(packet.sessionExpiryInterval);
+  const keepAlive = keepAliveOf(connection, packet);
+  // The takeover may close this very connection's predecessor, never this one.
+  const { cleanStart } = packet;
+  const opened = core.sessions.open(identity, connection.access, cleanStart, expiry);
+  const properties = connackProperties(connection, handshake, keepAlive, expiry);
+  const connack = connection.isV5
+    ? encodeConnack(
+        ReasonCode.Success,
+        opened.isPresent,
+        authenticationData === null ? properties : { ...properties, authenticationData },
+        connection.maximumPacketSize,
+      )
+    : encodeConnackV3(ReasonCode.Success, opened.isPresent && packet.protocolVersion !== 3);
+  become(connection, packet, identity, keepAlive);
+  connection.session = opened.session;
+  if (connack === null) {
+    opened.session.connection = connection;
+    closeConnection(connection, ReasonCode.PacketTooLarge, 'CONNACK does not fit the client', {});
+    return;
+  }
+  connection.sendControl(connack);
+  connection.sender = senderFor(connection, packet);
+  opened.session.attach(connection.sender, connection);
+  core.observer.clientConnected(identity, opened.isPresent);
+  logConnect(connection, packet, opened.isPresent);
+}
+
+function reasonToRefuse(
+  connection: Connection,
+  packet: ConnectPacket,
+  identity: ClientIdentity,
+): MqttError | null {
+  const { core } = connection;
+  const { clientsMax } = core.limits;
+  if (core.isShuttingDown) {
+    return new MqttError(ReasonCode.ServerShuttingDown, 'the broker is shutting down');
+  }
+  if (core.isMemoryTight) return new MqttError(ReasonCode.QuotaExceeded, 'memory_limit reached');
+  const isNew = core.sessions.get(identity.clientId) === null;
+  if (clientsMax >= 0 && isNew && core.sessions.size >= clientsMax) {
+    return new MqttError(ReasonCode.QuotaExceeded, 'global_max_clients reached');
+  }
+  if (!connection.isV5 && isKeepAliveTooLong(connection, packet)) {
+    return new MqttError(ReasonCode.ClientIdentifierNotValid, 'keep-alive above max_keepalive');
+  }
+  return null;
+}
+
+/** `max_keepalive` below its default bounds the keep-alive, and then 0 (never) is above it. */
+function isKeepAliveTooLong(connection: Connection, { keepAlive }: ConnectPacket): boolean {
+  const { maxKeepAlive } = connection.core.delivery;
+  if (maxKeepAlive === 0 || maxKeepAlive >= KEEP_ALIVE_MAX) return false;
+  return keepAlive === 0 || keepAlive > maxKeepAlive;
+}
+
+/** Seconds. Differs from the client's wish only in MQTT 5.0, by Server Keep Alive. */
+function keepAliveOf(connection: Connection, packet: ConnectPacket): number {
+  return isKeepAliveTooLong(connection, packet)
+    ? connection.core.delivery.maxKeepAlive
+    : packet.keepAlive;
+}
+
+function become(
+  connection: Connection,
+  packet: ConnectPacket,
+  identity: ClientIdentity,
+  keepAlive: number,
+): void {
+  const { core, listener, access } = connection;
+  const { metrics } = core;
+  connection.state = ConnectionState.Connected;
+  connection.packetBytesMax = core.limits.packetBytesMax || PACKET_BYTES_MAX;
+  if (connection.isV5) connection.inboundAliases = new InboundAliases(listener.maxTopicAlias);
+  connection.watchKeepAlive(keepAlive);
+  if (packet.will !== null) {
+    connection.will = new PendingWill(packet.will, identity, access, (due) =>
+      core.sessions.onWillDue(due),
+    );
+  }
+  metrics.clientsConnected++;
+  metrics.clientsConnectedMax = Math.max(metrics.clientsConnectedMax, metrics.clientsConnected);
+}
+
+function senderFor(connection: Connection, packet: ConnectPacket): Sender {
+  const { core, listener, output, isV5, maximumPacketSize } = connection;
+  const ourMax = core.limits.inflightMessagesMax || RECEIVE_MAXIMUM_DEFAULT;
+  return new Sender(output, core, {
+    isV5,
+    maximumPacketSize,
+    inflightMax: Math.min(packet.receiveMaximum, ourMax),
+    topicAliasMaximum: Math.min(packet.topicAliasMaximum, listener.maxTopicAliasBroker),
+    mountLength: Buffer.byteLength(listener.mountPoint),
+  });
+}
+
+function connackProperties(
+  connection: Connection,
+  handshake: Handshake,
+  keepAlive: number,
+  expiry: number,
+): ConnackProperties {
+  const { core, listener } = connection;
+  const { limits, delivery } = core;
+  const packet = handshake.packet!;
+  return {
+    ...(expiry === packet.sessionExpiryInterval ? {} : { sessionExpiryInterval: expiry }),
+    ...(limits.receiveMaximum === RECEIVE_MAXIMUM_DEFAULT
+      ? {}
+      : { receiveMaximum: limits.receiveMaximum }),
+    ...(listener.maxQos === 2 ? {} : { maximumQos: listener.maxQos }),
+    ...(delivery.retainAvailable ? {} : { retainAvailable: false }),
+    ...(limits.packetBytesMax === 0 ? {} : { maximumPacketSize: limits.packetBytesMax }),
+    ...(listener.maxTopicAlias === 0 ? {} : { topicAliasMaximum: listener.maxTopicAlias }),
+    ...(keepAlive === packet.keepAlive ? {} : { serverKeepAlive: keepAlive }),
+    ...(handshake.isIdAssigned || listener.useUsernameAsClientId
+      ? { assignedClientIdentifier: handshake.identity.clientId }
+      : {}),
+    ...(handshake.method === null ? {} : { authenticationMethod: handshake.method }),
+  };
+}
+
+function logConnect(connection: Connection, packet: ConnectPacket, isPresent: boolean): void {
+  const { core, identity, transport } = connection;
+  if (!core.logsConnections) return;
+  core.log.write('notice', 'client connected', {
+    clientId: identity!.clientId,
+    username: identity!.username,
+    remoteAddress: transport.peer.remoteAddress,
+    remotePort: transport.peer.remotePort,
+    protocolVersion: packet.protocolVersion,
+    cleanStart: packet.cleanStart,
+    keepAlive: packet.keepAlive,
+    sessionPresent: isPresent,
+  });
+}

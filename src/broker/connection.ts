@@ -1,0 +1,419 @@
+/**
+ * One connection: cuts the byte stream into packets and hands them to whoever knows what to do
+ * with them. Hot path.
+ *
+ *     opening ──CONNECT──▶ authenticating ──▶ connected ──▶ closed
+ *        └───────────────────────┴───────────────────────────▲
+ *
+ * While it is *held* (a slow subscriber, an answer of an authorizer, a rate limit) nothing is
+ * parsed and the transport does not read; what was read before waits in `carry`.
+ */
+import { Block } from '../base/block.js';
+import type { Deadline } from '../base/deadline-heap.js';
+import type { ListenerConfig, ProtocolVersion } from '../config/config.js';
+import type { SubscriptionRequest } from '../protocol/control-packets.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import * as types from '../protocol/packet-types.js';
+import { malformed, protocolError } from '../protocol/properties.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import {
+  INCOMPLETE,
+  readVariableByteInteger,
+  variableByteIntegerSize,
+} from '../protocol/variable-byte-integer.js';
+import type { Access, ClientIdentity } from './access.js';
+import { handleAcknowledgement } from './acknowledgements.js';
+import { closeConnection } from './closing.js';
+import { ConnectionState } from './connection-state.js';
+import type { BrokerCore } from './core.js';
+import type { Handshake } from './handshake.js';
+import type { InboundAliases } from './inbound-aliases.js';
+import { handlePublish } from './inbound-publish.js';
+import { Output } from './output.js';
+import { RateLimit } from './rate-limit.js';
+import type { Sender } from './sender.js';
+import type { Session, SessionConnection } from './session.js';
+import { handleSubscribe, handleUnsubscribe } from './subscribe.js';
+import type { Topic } from './topics.js';
+import { READ_HEADROOM, readBuffer, type Transport, type TransportReceiver } from './transport.js';
+import type { Flushable } from './turn.js';
+import type { PendingWill } from './will.js';
+
+/** The shared read buffer with its view. */
+const readBlock = new Block(readBuffer);
+/** Room for the first bytes of a packet whose length is not known yet. */
+const CARRY_START = 64;
+/** Extra time over the keep-alive: one and a half times [MQTT-3.1.2-22]. */
+const KEEP_ALIVE_FACTOR = 1.5;
+
+export class Connection implements TransportReceiver, SessionConnection, Deadline, Flushable {
+  readonly core: BrokerCore;
+  readonly transport: Transport;
+  readonly listener: ListenerConfig;
+  readonly access: Access;
+  readonly output: Output;
+  state: ConnectionState = ConnectionState.Opening;
+  /** 0 until CONNECT names it. */
+  protocolVersion: ProtocolVersion | 0 = 0;
+  isV5 = false;
+  /** Bytes that a packet from the client may have. */
+  packetBytesMax: number;
+  /** Bytes that a packet to the client may have; Infinity: no limit. */
+  maximumPacketSize = Number.POSITIVE_INFINITY;
+  /** Request Problem Information: Reason Strings are welcome. */
+  wantsReasons = true;
+  keepAliveMs = 0;
+  identity: ClientIdentity | null = null;
+  session: Session | null = null;
+  sender: Sender | null = null;
+  will: PendingWill | null = null;
+  handshake: Handshake | null = null;
+  inboundAliases: InboundAliases | null = null;
+  /** Topic of the last PUBLISH, byte for byte as the client sent it. */
+  lastTopic: Topic | null = null;
+  /** The last answer about publishing, good for `accessVersion`. */
+  checkedTopic: Topic | null = null;
+  isTopicAllowed = false;
+  accessVersion = -1;
+  isBridge = false;
+  /** Of enhanced authentication; null without. */
+  authenticationMethod: string | null = null;
+  /** Turn time of the last bytes from the client. */
+  lastInMs: number;
+  deadlineMs = 0;
+  heapIndex = -1;
+  private holds = 0;
+  private isReleasePending = false;
+  private carry: Block | null = null;
+  private carryStart = 0;
+  private carryEnd = 0;
+  private isHeldByOutput = false;
+  private readonly rateLimit: RateLimit | null;
+
+  constructor(
+    core: BrokerCore,
+    transport: Transport,
+    listener: ListenerConfig,
+    access: Access,
+    acceptedAtMs: number,
+  ) {
+    this.core = core;
+    this.transport = transport;
+    this.listener = listener;
+    this.access = access;
+    this.output = new Output(transport, core, () => this.onDrain());
+    this.packetBytesMax = core.limits.connectBytesMax;
+    this.lastInMs = core.turn.nowMs;
+    this.rateLimit = RateLimit.for(core, this);
+    core.deadlines.schedule(this, acceptedAtMs + core.limits.connectTimeoutMs);
+  }
+
+  get isClosed(): boolean {
+    return this.state === ConnectionState.Closed;
+  }
+
+  get isConnected(): boolean {
+    return this.state === ConnectionState.Connected;
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    const { core } = this;
+    core.turn.begin();
+    if (this.isClosed) return;
+    this.lastInMs = core.turn.nowMs;
+    core.metrics.bytesReceived += end - start;
+    if (this.carry !== null || this.holds > 0) {
+      this.onDataWithCarry(bytes, start, end);
+      return;
+    }
+    const block = bytes === readBuffer ? readBlock : new Block(bytes);
+    const at = this.parse(block, start, end);
+    if (at < end && !this.isClosed) this.saveCarry(block, at, end);
+    this.afterInput(end - start);
+  }
+
+  onWritten(): void {
+    this.core.turn.begin();
+    this.output.onWritten();
+  }
+
+  onClose(error: Error | null): void {
+    this.core.turn.begin();
+    if (this.isClosed) return;
+    closeConnection(this, ReasonCode.UnspecifiedError, error?.message ?? 'closed by the client', {
+      isSilent: true,
+    });
+  }
+
+  hold(): void {
+    this.holds++;
+    if (this.holds > 1 || this.isClosed) return;
+    this.core.metrics.publishersPaused++;
+    this.transport.pause();
+  }
+
+  release(): void {
+    this.holds--;
+    if (this.holds > 0 || this.isClosed || this.isReleasePending) return;
+    this.isReleasePending = true;
+    this.core.turn.markDirty(this);
+  }
+
+  /** Goes on after a hold: at the end of a turn, never inside somebody else's packet. */
+  flush(): void {
+    this.isReleasePending = false;
+    if (this.isClosed || this.holds > 0) return;
+    this.core.turn.begin();
+    this.parseCarry();
+    this.afterInput(0);
+    if (this.isClosed || this.holds > 0) return;
+    this.transport.resume();
+  }
+
+  onTakenOver(): void {
+    closeConnection(this, ReasonCode.SessionTakenOver, 'session taken over', {});
+  }
+
+  disconnect(reasonCode: number, detail: string): void {
+    closeConnection(this, reasonCode, detail, {});
+  }
+
+  /** Connect timeout, then keep-alive. */
+  onDeadline(nowMs: number): void {
+    if (this.isClosed) return;
+    const { core } = this;
+    core.turn.begin();
+    if (this.state !== ConnectionState.Connected) {
+      core.metrics.connectTimeouts++;
+      closeConnection(this, ReasonCode.KeepAliveTimeout, 'no CONNECT in time', { isSilent: true });
+      return;
+    }
+    const dueMs = this.lastInMs + this.keepAliveMs * KEEP_ALIVE_FACTOR;
+    // While we do not read, silence is ours.
+    if (this.holds > 0 || dueMs > nowMs) {
+      core.deadlines.schedule(this, Math.max(dueMs, nowMs + this.keepAliveMs / 2));
+      return;
+    }
+    core.metrics.keepAliveTimeouts++;
+    closeConnection(this, ReasonCode.KeepAliveTimeout, 'keep-alive timeout', {});
+  }
+
+  /** Starts, or restarts with another interval, the watch over the keep-alive. 0: off. */
+  watchKeepAlive(seconds: number): void {
+    this.keepAliveMs = seconds * 1000;
+    const { deadlines } = this.core;
+    if (seconds === 0) deadlines.cancel(this);
+    else deadlines.schedule(this, this.core.turn.nowMs + this.keepAliveMs * KEEP_ALIVE_FACTOR);
+  }
+
+  /** Sends a packet that was encoded elsewhere; null: it does not fit the client. */
+  sendControl(packet: Buffer | null): void {
+    if (packet === null) return;
+    this.core.metrics.packetsSent++;
+    this.output.append(packet);
+  }
+
+  /** A Mosquitto bridge that says so gets what MQTT 5.0 has options for. */
+  bridged(request: SubscriptionRequest): SubscriptionRequest {
+    if (!this.isBridge || this.isV5) return request;
+    return { ...request, noLocal: true, retainAsPublished: true };
+  }
+
+  /** Counts a PUBLISH against `max_publish_rate`. */
+  countPublish(): void {
+    if (this.rateLimit !== null) this.rateLimit.onPublish();
+  }
+
+  /** Frees what only an open connection needs. */
+  forget(): void {
+    this.core.deadlines.cancel(this);
+    this.rateLimit?.cancel();
+    this.dropCarry();
+    this.output.close();
+  }
+
+  private onDrain(): void {
+    if (this.isClosed) return;
+    this.session?.onDrain();
+    if (this.isHeldByOutput) {
+      this.isHeldByOutput = false;
+      this.release();
+    }
+  }
+
+  /** A client that does not read its answers is not read either. */
+  private afterInput(bytes: number): void {
+    if (this.isClosed) return;
+    this.rateLimit?.onInput(bytes);
+    if (this.isHeldByOutput || this.output.waitingBytes < this.core.limits.outputBytesMax) return;
+    this.isHeldByOutput = true;
+    this.hold();
+  }
+
+  /** Parses whole packets from `start` on; returns where the first one begins that is not whole. */
+  private parse(block: Block, start: number, end: number): number {
+    const { bytes } = block;
+    let at = start;
+    while (end - at >= 2) {
+      let length = bytes[at + 1]!;
+      let bodyAt = at + 2;
+      if (length > 127) {
+        length = readVariableByteInteger(bytes, at + 1, end);
+        if (length === INCOMPLETE) break;
+        bodyAt = at + 1 + variableByteIntegerSize(length);
+      }
+      const next = bodyAt + length;
+      if (length < 0 || next - at > this.packetBytesMax) {
+        this.refuseLength(bytes[at]!, length);
+        return end;
+      }
+      if (next > end) break;
+      this.core.metrics.packetsReceived++;
+      try {
+        this.onPacket(block, at, bodyAt, next);
+      } catch (error) {
+        this.onError(error);
+      }
+      at = next;
+      if (this.isClosed) return end;
+      if (this.holds > 0) break;
+    }
+    return at;
+  }
+
+  private refuseLength(firstByte: number, length: number): void {
+    if (this.state === ConnectionState.Opening && firstByte >>> 4 !== types.CONNECT) {
+      this.onError(protocolError('first packet is not CONNECT [MQTT-3.1.0-1]'));
+      return;
+    }
+    if (length < 0) {
+      this.onError(malformed('bad Remaining Length'));
+      return;
+    }
+    this.core.metrics.packetsTooLarge++;
+    this.onError(new MqttError(ReasonCode.PacketTooLarge, 'packet too large'));
+  }
+
+  /** Whatever a packet provokes ends here: the peer's fault closes, ours goes up. */
+  private onError(error: unknown): void {
+    if (!(error instanceof MqttError)) throw error;
+    this.core.metrics.protocolErrors++;
+    closeConnection(this, error.reasonCode, error.message, {});
+  }
+
+  private onPacket(block: Block, at: number, start: number, end: number): void {
+    const firstByte = block.bytes[at]!;
+    const type = firstByte >>> 4;
+    if (this.state !== ConnectionState.Connected) {
+      this.core.handshakes.onPacket(this, type, block.bytes, at, start, end);
+      return;
+    }
+    if (type === types.PUBLISH) {
+      handlePublish(this, firstByte & 15, block, at, start, end);
+      return;
+    }
+    const reserved =
+      type === types.PUBREL || type === types.SUBSCRIBE || type === types.UNSUBSCRIBE;
+    if ((firstByte & 15) !== (reserved ? 2 : 0)) {
+      throw malformed('reserved flags of the fixed header [MQTT-2.1.3-1]');
+    }
+    const { bytes } = block;
+    switch (type) {
+      case types.PUBACK:
+      case types.PUBREC:
+      case types.PUBREL:
+      case types.PUBCOMP:
+        handleAcknowledgement(this, type, bytes, start, end);
+        break;
+      case types.SUBSCRIBE:
+        handleSubscribe(this, bytes, at, start, end);
+        break;
+      case types.UNSUBSCRIBE:
+        handleUnsubscribe(this, bytes, at, start, end);
+        break;
+      case types.PINGREQ:
+        if (start !== end) throw malformed('PINGREQ with a body');
+        this.core.pong(this);
+        break;
+      case types.DISCONNECT:
+        this.core.handshakes.onDisconnect(this, bytes, at, start, end);
+        break;
+      case types.AUTH:
+        this.core.handshakes.onAuth(this, bytes, at, start, end);
+        break;
+      default:
+        throw protocolError(`unexpected ${types.packetTypeNames[type]}`);
+    }
+  }
+
+  private onDataWithCarry(bytes: Buffer, start: number, end: number): void {
+    const length = this.carryEnd - this.carryStart;
+    const from = start - length;
+    const canJoin = this.holds === 0 && length <= READ_HEADROOM && bytes === readBuffer;
+    if (canJoin && this.carry !== null) {
+      bytes.set(this.carry.bytes.subarray(this.carryStart, this.carryEnd), from);
+      if (this.packetEnd(bytes, from, end) <= end) {
+        this.dropCarry();
+        const at = this.parse(readBlock, from, end);
+        if (at < end && !this.isClosed) this.saveCarry(readBlock, at, end);
+        this.afterInput(end - start);
+        return;
+      }
+    }
+    this.appendCarry(bytes, start, end);
+    if (this.holds === 0) this.parseCarry();
+    this.afterInput(end - start);
+  }
+
+  /** End of the packet at `at`, as far as its header tells; Infinity when it does not yet. */
+  private packetEnd(bytes: Buffer, at: number, end: number): number {
+    const length = readVariableByteInteger(bytes, at + 1, end);
+    if (length === INCOMPLETE) return Number.POSITIVE_INFINITY;
+    return length < 0 ? end : at + 1 + variableByteIntegerSize(length) + length;
+  }
+
+  private parseCarry(): void {
+    const block = this.carry;
+    if (block === null) return;
+    // Until it is whole, a large packet is not looked at again with each of its pieces.
+    const { carryStart, carryEnd } = this;
+    const firstEnd = this.packetEnd(block.bytes, carryStart, carryEnd);
+    const isTooLarge = firstEnd - carryStart > this.packetBytesMax;
+    const isPartial = firstEnd > carryEnd && firstEnd !== Number.POSITIVE_INFINITY;
+    if (isPartial && !isTooLarge) return;
+    const at = this.parse(block, carryStart, carryEnd);
+    if (at < carryEnd && !this.isClosed) this.carryStart = at;
+    else this.dropCarry();
+  }
+
+  private dropCarry(): void {
+    this.carry = null;
+    this.carryStart = 0;
+    this.carryEnd = 0;
+  }
+
+  private saveCarry(block: Block, start: number, end: number): void {
+    const carry = Block.allocate(Math.max(CARRY_START, end - start));
+    carry.bytes.set(block.bytes.subarray(start, end));
+    this.carry = carry;
+    this.carryStart = 0;
+    this.carryEnd = end - start;
+  }
+
+  /** Grows by doubling, so that a length without its bytes costs the peer, not us. */
+  private appendCarry(bytes: Buffer, start: number, end: number): void {
+    const added = end - start;
+    const held = this.carryEnd - this.carryStart;
+    let carry = this.carry;
+    if (carry === null || carry.bytes.length < this.carryEnd + added) {
+      const grown = Block.allocate(Math.max(held + added, held * 2, CARRY_START));
+      if (carry !== null) grown.bytes.set(carry.bytes.subarray(this.carryStart, this.carryEnd));
+      carry = grown;
+      this.carry = carry;
+      this.carryStart = 0;
+      this.carryEnd = held;
+    }
+    carry.bytes.set(bytes.subarray(start, end), this.carryEnd);
+    this.carryEnd += added;
+  }
+}

@@ -1,0 +1,33 @@
+/** What all parts of one broker core share. */
+import type { Slab } from '../base/block.js';
+import type { Clock } from '../base/clock.js';
+import type { DeadlineHeap } from '../base/deadline-heap.js';
+import type { Log } from '../base/log.js';
+import type { Prng } from '../base/prng.js';
+import type { DeliveryConfig } from '../config/config.js';
+import type { Limits } from '../config/limits.js';
+import type { Message } from '../protocol/message.js';
+import type { DropReason, Metrics } from './metrics.js';
+import type { Observer } from './observer.js';
+import type { ChunkPool } from './output.js';
+import type { Session } from './session.js';
+import type { Turn } from './turn.js';
+
+export interface BrokerContext {
+  readonly delivery: DeliveryConfig;
+  readonly limits: Limits;
+  readonly turn: Turn;
+  readonly pool: ChunkPool;
+  readonly metrics: Metrics;
+  readonly deadlines: DeadlineHeap;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly log: Log;
+  readonly observer: Observer;
+  /** For messages in flight, which are soon gone. */
+  readonly flightSlab: Slab;
+  /** For messages that stay: retained ones, queues of offline sessions. */
+  readonly restSlab: Slab;
+  /** Counts a dropped message (promise P6), by reason and for its session. */
+  drop(reason: DropReason, message: Message, session?: Session): void;
+}

@@ -1,0 +1,226 @@
+/**
+ * The broker core: one event loop's worth of MQTT. It owns sessions, subscriptions and retained
+ * messages; listeners hand it transports, everything else asks it. It does no I/O of its own and
+ * reads time only through its clock.
+ */
+import { Block, Slab } from '../base/block.js';
+import type { Clock } from '../base/clock.js';
+import { DeadlineHeap } from '../base/deadline-heap.js';
+import type { Log } from '../base/log.js';
+import type { Prng } from '../base/prng.js';
+import type { DeliveryConfig, ListenerConfig } from '../config/config.js';
+import type { Limits } from '../config/limits.js';
+import { Message } from '../protocol/message.js';
+import { PINGRESP } from '../protocol/packet-types.js';
+import { PublishReader } from '../protocol/publish-reader.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import type { Access, ClientIdentity } from './access.js';
+import { closeConnection } from './closing.js';
+import { Connection } from './connection.js';
+import type { BrokerContext } from './context.js';
+import { Handshakes } from './handshake.js';
+import { DropReason, Metrics } from './metrics.js';
+import type { Observer } from './observer.js';
+import { ChunkPool } from './output.js';
+import { type MessageOptions, messageOf, messageOfWill } from './own-messages.js';
+import { RetainedStore } from './retained-store.js';
+import { Router } from './router.js';
+import type { Session } from './session.js';
+import { SessionRegistry } from './session-registry.js';
+import { SubscriptionIndex } from './subscription-index.js';
+import { Subscriptions } from './subscriptions.js';
+import { TopicTable } from './topics.js';
+import { readBuffer, type Transport, type TransportReceiver } from './transport.js';
+import { Turn } from './turn.js';
+import type { PendingWill } from './will.js';
+
+const FLIGHT_SLAB_BYTES = 64 * 1024;
+const REST_SLAB_BYTES = 8 * 1024;
+const PINGRESP_PACKET = Buffer.from([PINGRESP << 4, 0]);
+
+/** What the core is made of. */
+export interface CoreOptions {
+  readonly delivery: DeliveryConfig;
+  readonly limits: Limits;
+  readonly logsConnections: boolean;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly log: Log;
+  readonly observer: Observer;
+  /** Runs its argument once this round's input has been read: `setImmediate`. */
+  readonly schedule: (end: () => void) => void;
+}
+
+export class BrokerCore implements BrokerContext {
+  delivery: DeliveryConfig;
+  limits: Limits;
+  logsConnections: boolean;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly log: Log;
+  readonly observer: Observer;
+  readonly turn: Turn;
+  readonly pool = new ChunkPool();
+  readonly metrics = new Metrics();
+  readonly deadlines = new DeadlineHeap();
+  readonly flightSlab = new Slab(FLIGHT_SLAB_BYTES);
+  readonly restSlab = new Slab(REST_SLAB_BYTES);
+  readonly index = new SubscriptionIndex();
+  readonly retained = new RetainedStore();
+  readonly connections = new Set<Connection>();
+  readonly topics: TopicTable;
+  readonly router: Router;
+  readonly subscriptions: Subscriptions;
+  readonly sessions: SessionRegistry;
+  readonly handshakes: Handshakes;
+  /** Reused for every packet. */
+  readonly publishReader = new PublishReader();
+  /** Reused view of the PUBLISH being handled. */
+  readonly inbound: Message;
+  isShuttingDown = false;
+  /** New connections are refused: see `MemoryGuard`. */
+  isMemoryTight = false;
+
+  constructor(options: CoreOptions) {
+    this.delivery = options.delivery;
+    this.limits = options.limits;
+    this.logsConnections = options.logsConnections;
+    this.clock = options.clock;
+    this.prng = options.prng;
+    this.log = options.log;
+    this.observer = options.observer;
+    this.turn = new Turn(options.clock, options.schedule);
+    this.topics = new TopicTable(options.limits.topicLevelsMax);
+    this.router = new Router(this, this.index);
+    this.subscriptions = new Subscriptions(this, this.index, this.retained);
+    this.sessions = new SessionRegistry(this, this.router, this.subscriptions, (will) =>
+      this.publishWill(will),
+    );
+    this.handshakes = new Handshakes(this);
+    this.inbound = new Message(this.topics.fromName('-'), new Block(readBuffer));
+  }
+
+  /**
+   * Takes a new connection; the result gets its bytes.
+   *
+   * @param acceptedAtMs monotonic milliseconds, from which the connect timeout counts
+   */
+  accept(
+    transport: Transport,
+    listener: ListenerConfig,
+    access: Access,
+    acceptedAtMs: number,
+  ): TransportReceiver {
+    this.turn.begin();
+    const connection = new Connection(this, transport, listener, access, acceptedAtMs);
+    this.connections.add(connection);
+    this.metrics.connectionsAccepted++;
+    this.metrics.connectionsOpen = this.connections.size;
+    return connection;
+  }
+
+  /** Fires what is due. To be called several times a second. */
+  tick(): void {
+    this.turn.begin();
+    this.deadlines.advance(this.turn.nowMs);
+  }
+
+  /**
+   * Publishes a message of the broker or the embedding program itself.
+   *
+   * @throws MqttError 0x90 when `topicName` is none
+   */
+  publish(topicName: string, payload: Uint8Array, options: MessageOptions): void {
+    this.turn.begin();
+    const topic = this.topics.fromName(topicName);
+    const message = messageOf(topic, payload, options, this.turn.nowMs);
+    this.distribute(null, message);
+  }
+
+  drop(reason: DropReason, message: Message, session?: Session): void {
+    this.metrics.dropped[reason]!++;
+    if (session !== undefined) session.dropped++;
+    this.observer.dropped(reason, session?.clientId ?? null, message.topic.name);
+  }
+
+  /**
+   * Stores, replaces or deletes the retained message of a topic [MQTT-3.3.1-5] [MQTT-3.3.1-6].
+   *
+   * @param source who published it, for `check_retain_source`; absent: the broker
+   * @returns false when a limit forbids it
+   */
+  retain(message: Message, source?: { identity: ClientIdentity; access: Access }): boolean {
+    const { name } = message.topic;
+    if (message.payloadLength === 0) {
+      this.retained.delete(name);
+      return true;
+    }
+    const { retainedMessagesMax, retainedBytesMax } = this.limits;
+    const before = this.retained.get(name);
+    const bytes = this.retained.bytes - (before?.payloadLength ?? 0) + message.payloadLength;
+    const isFull = before === null && this.retained.size >= retainedMessagesMax;
+    if ((retainedMessagesMax > 0 && isFull) || (retainedBytesMax > 0 && bytes > retainedBytesMax)) {
+      this.retained.delete(name);
+      this.drop(DropReason.RetainedFull, message);
+      return false;
+    }
+    const kept = message.keep(this.restSlab);
+    kept.settle(this.restSlab);
+    this.retained.set(kept);
+    if (source !== undefined) this.subscriptions.rememberSource(kept, source);
+    return true;
+  }
+
+  pong(connection: Connection): void {
+    connection.sendControl(PINGRESP_PACKET);
+  }
+
+  /** After a reload of access rules: looks at everybody who is connected again. */
+  recheckAccess(): void {
+    this.turn.begin();
+    this.router.forgetRoutes();
+    for (const connection of [...this.connections]) {
+      const { identity } = connection;
+      if (identity === null || !connection.isConnected) continue;
+      if (connection.access.mayStay(identity)) continue;
+      connection.disconnect(ReasonCode.NotAuthorized, 'no longer allowed');
+    }
+  }
+
+  /** Ends all connections, those with a will first, so that the others still get the wills. */
+  shutdown(reasonCode: number): void {
+    this.turn.begin();
+    this.isShuttingDown = true;
+    const all = [...this.connections];
+    const withWill = all.filter((connection) => connection.will !== null);
+    for (const connection of [...withWill, ...all]) {
+      closeConnection(connection, reasonCode, 'the broker is shutting down', {});
+    }
+    this.turn.end();
+  }
+
+  private publishWill(pending: PendingWill): void {
+    const { will, identity, access } = pending;
+    const topic = this.topics.fromName(identity.listener.mountPoint + will.topic);
+    const send = (isAllowed: boolean): void => {
+      this.turn.begin();
+      const message = messageOfWill(topic, pending, this.turn.nowMs);
+      if (isAllowed) this.distribute(pending, message);
+      else this.drop(DropReason.NotAuthorized, message);
+    };
+    if (!access.restrictsPublish) {
+      send(true);
+      return;
+    }
+    const answer = access.mayPublish(identity, topic.name, will.qos, will.retain);
+    if (typeof answer === 'boolean') send(answer);
+    else answer.then(send, () => send(false));
+  }
+
+  private distribute(pending: PendingWill | null, message: Message): void {
+    const topic = this.topics.fromName(message.topic.name);
+    if (this.observer.wantsPublish) this.observer.published(pending?.identity ?? null, message);
+    if (message.retain) this.retain(message, pending ?? undefined);
+    this.router.publish(topic, message, null, false);
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * PUBLISH from a client: checks, access, retain, routing, acknowledgement. Hot path.
+ */
+import type { Block } from '../base/block.js';
+import { type Message, NEVER } from '../protocol/message.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import { malformed, protocolError } from '../protocol/properties.js';
+import type { PublishReader } from '../protocol/publish-reader.js';
+import { PUBACK_BYTE, PUBREC_BYTE } from '../protocol/publish-writer.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { acknowledge } from './acknowledgements.js';
+import { closeConnection } from './closing.js';
+import type { Connection } from './connection.js';
+import { DropReason } from './metrics.js';
+import { Routed } from './router.js';
+import { isSameName, type Topic } from './topics.js';
+
+const PACKET_IDS = 65_535;
+
+/** @throws MqttError for what closes the connection */
+export function handlePublish(
+  connection: Connection,
+  flags: number,
+  block: Block,
+  packetStart: number,
+  start: number,
+  end: number,
+): void {
+  const { core } = connection;
+  const reader = core.publishReader;
+  const { bytes } = block;
+  reader.read(bytes, flags, start, end, connection.isV5);
+  connection.countPublish();
+  core.metrics.publishReceived++;
+  core.metrics.publishBytesReceived += end - reader.payloadStart;
+  const topic = resolveTopic(connection, reader, bytes);
+  if (reader.qos > connection.listener.maxQos) {
+    throw new MqttError(ReasonCode.QosNotSupported, 'QoS above Maximum QoS');
+  }
+  if (reader.retain && !core.delivery.retainAvailable) {
+    throw new MqttError(ReasonCode.RetainNotSupported, 'retained messages are not available');
+  }
+  if (reader.qos === 2 && isRepeated(connection, reader.packetId)) return;
+  if (!reader.hasValidPayload(bytes)) {
+    refuse(connection, reader.qos, reader.packetId, ReasonCode.PayloadFormatInvalid);
+    return;
+  }
+  const message = viewOf(connection, reader, topic, block, packetStart);
+  const isAllowed = mayPublish(connection, topic, reader);
+  if (isAllowed === true) accept(connection, topic, message, reader.packetId);
+  else if (isAllowed === false) denied(connection, message, reader.packetId);
+  else acceptLater(connection, topic, message, reader.packetId, isAllowed);
+}
+
+function resolveTopic(connection: Connection, reader: PublishReader, bytes: Buffer): Topic {
+  const { topicStart, topicEnd, topicAlias } = reader;
+  if (topicAlias === 0) {
+    const last = connection.lastTopic;
+    if (last !== null && isSameName(last, bytes, topicStart, topicEnd)) return last;
+    if (topicStart === topicEnd) {
+      throw connection.isV5
+        ? protocolError('neither topic name nor Topic Alias')
+        : malformed('topic name is empty');
+    }
+    return nameTopic(connection, bytes, topicStart, topicEnd);
+  }
+  const aliases = connection.inboundAliases!;
+  if (topicStart === topicEnd) return aliases.get(topicAlias);
+  const topic = nameTopic(connection, bytes, topicStart, topicEnd);
+  aliases.set(topicAlias, topic);
+  return topic;
+}
+
+/** The topic of these bytes, the listener's mount point before it. */
+function nameTopic(connection: Connection, bytes: Buffer, start: number, end: number): Topic {
+  const { core, listener } = connection;
+  try {
+    const topic = core.topics.resolve(bytes, start, end);
+    if (listener.mountPoint !== '') return core.topics.fromName(listener.mountPoint + topic.name);
+    connection.lastTopic = topic;
+    return topic;
+  } catch (error) {
+    core.metrics.topicsRefused++;
+    throw error;
+  }
+}
+
+/** True when the QoS 2 message was seen before: it is acknowledged again, not delivered. */
+function isRepeated(connection: Connection, packetId: number): boolean {
+  const receiver = connection.session!.receiving();
+  if (receiver.isHeld(packetId)) {
+    acknowledge(connection, PUBREC_BYTE, packetId, ReasonCode.Success, null);
+    return true;
+  }
+  const max = connection.isV5 ? connection.core.limits.receiveMaximum : PACKET_IDS;
+  if (receiver.size >= max) {
+    connection.core.metrics.receiveMaximumExceeded++;
+    throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than Receive Maximum');
+  }
+  return false;
+}
+
+/** The message as a view of the packet, in the one view that the core reuses. */
+function viewOf(
+  connection: Connection,
+  reader: PublishReader,
+  topic: Topic,
+  block: Block,
+  packetStart: number,
+): Message {
+  const { core } = connection;
+  const message = core.inbound;
+  message.topic = topic;
+  message.qos = reader.qos;
+  message.retain = reader.retain;
+  message.block = block;
+  message.propertiesStart = reader.propertiesStart;
+  message.payloadStart = reader.payloadStart;
+  message.end = reader.end;
+  message.expiryAt = reader.expiryAt;
+  message.publisherId = connection.session!.clientId;
+  message.isV5 = connection.isV5;
+  message.kept = null;
+  message.expiresAtMs = NEVER;
+  if (reader.messageExpiryInterval >= 0) {
+    message.expiresAtMs = core.turn.nowMs + reader.messageExpiryInterval * 1000;
+  }
+  if (reader.topicAliasAt >= 0) removeAlias(message, reader.topicAliasAt);
+  const isRaw =
+    reader.qos === 0 &&
+    !reader.retain &&
+    reader.expiryAt < 0 &&
+    reader.topicAliasAt < 0 &&
+    connection.listener.mountPoint === '';
+  message.rawStart = isRaw ? packetStart : -1;
+  message.rawEnd = reader.end;
+  return message;
+}
+
+/** Takes the Topic Alias out of the properties by moving those before it; the buffer is ours. */
+function removeAlias(message: Message, aliasAt: number): void {
+  const { bytes } = message.block;
+  bytes.copyWithin(message.propertiesStart + 3, message.propertiesStart, aliasAt);
+  message.propertiesStart += 3;
+  if (message.expiryAt >= 0 && message.expiryAt < aliasAt) message.expiryAt += 3;
+}
+
+function mayPublish(
+  connection: Connection,
+  topic: Topic,
+  reader: PublishReader,
+): boolean | Promise<boolean> {
+  const { access } = connection;
+  if (!access.restrictsPublish) return true;
+  const isKnown = topic === connection.checkedTopic && connection.accessVersion === access.version;
+  if (isKnown) return connection.isTopicAllowed;
+  const answer = access.mayPublish(connection.identity!, topic.name, reader.qos, reader.retain);
+  if (typeof answer === 'boolean' && access.publishAnswersLast) {
+    connection.checkedTopic = topic;
+    connection.isTopicAllowed = answer;
+    connection.accessVersion = access.version;
+  }
+  return answer;
+}
+
+/** The authorizer takes its time: the client is held, so nothing overtakes the message. */
+function acceptLater(
+  connection: Connection,
+  topic: Topic,
+  view: Message,
+  packetId: number,
+  answer: Promise<boolean>,
+): void {
+  const { core } = connection;
+  const message = view.keep(core.flightSlab);
+  const proceed = (isAllowed: boolean): void => {
+    core.turn.begin();
+    if (connection.isClosed) return;
+    if (isAllowed) accept(connection, topic, message, packetId);
+    else denied(connection, message, packetId);
+    connection.release();
+  };
+  connection.hold();
+  answer.then(proceed, () => proceed(false));
+}
+
+function denied(connection: Connection, message: Message, packetId: number): void {
+  const { core } = connection;
+  core.drop(DropReason.NotAuthorized, message);
+  if (core.log.enabled('debug')) {
+    core.log.write('debug', 'publish denied', {
+      clientId: connection.identity!.clientId,
+      topic: message.topic.name,
+    });
+  }
+  answer(connection, message.qos, packetId, ReasonCode.NotAuthorized, 'not authorized to publish');
+}
+
+/** Takes the message over: it is retained, routed and acknowledged [MQTT-4.5.0-1]. */
+function accept(connection: Connection, topic: Topic, message: Message, packetId: number): void {
+  const { core } = connection;
+  const { limits } = core;
+  if (limits.messageBytesMax > 0 && message.payloadLength > limits.messageBytesMax) {
+    core.drop(DropReason.TooLarge, message);
+    answer(connection, message.qos, packetId, ReasonCode.QuotaExceeded, 'message too large');
+    return;
+  }
+  if (core.observer.wantsPublish) core.observer.published(connection.identity, message);
+  let code: number = ReasonCode.Success;
+  if (message.retain && !retain(connection, message)) code = ReasonCode.QuotaExceeded;
+  const mayRefuse = connection.isV5 && message.qos > 0;
+  const routed = core.router.publish(topic, message, connection, mayRefuse);
+  const { qos } = message;
+  if (qos === 0) return;
+  if (routed === Routed.Refused) {
+    core.drop(DropReason.Refused, message);
+    code = ReasonCode.QuotaExceeded;
+  } else if (routed === Routed.NoMatch && code === ReasonCode.Success) {
+    code = ReasonCode.NoMatchingSubscribers;
+  }
+  if (qos === 2 && code < ReasonCode.UnspecifiedError) {
+    connection.session?.receiving().onPublish(packetId);
+  }
+  answer(connection, qos, packetId, code, null);
+}
+
+function retain(connection: Connection, message: Message): boolean {
+  const { core, access } = connection;
+  return core.retain(message, { identity: connection.identity!, access });
+}
+
+/** PUBACK or PUBREC; nothing at QoS 0. The router may have closed the connection meanwhile. */
+function answer(
+  connection: Connection,
+  qos: number,
+  packetId: number,
+  code: number,
+  reason: string | null,
+): void {
+  if (qos === 0 || connection.isClosed) return;
+  if (qos === 2 && !connection.isV5 && code >= ReasonCode.UnspecifiedError) {
+    connection.session!.receiving().onPublish(packetId);
+  }
+  acknowledge(connection, qos === 1 ? PUBACK_BYTE : PUBREC_BYTE, packetId, code, reason);
+}
+
+/** A message that is wrong in itself: QoS 0 has no answer but DISCONNECT. */
+function refuse(connection: Connection, qos: number, packetId: number, code: number): void {
+  const detail = 'payload is not the UTF-8 that its Payload Format Indicator says';
+  if (qos === 0) closeConnection(connection, code, detail, {});
+  else answer(connection, qos, packetId, code, detail);
+}

@@ -1,0 +1,80 @@
+/**
+ * Counters of the broker core: plain fields, counted where it happens, read by whoever publishes
+ * them. Hot path. Totals since the start; gauges say so.
+ */
+
+/** Why a message was dropped (promise P6). Index into `Metrics.dropped`. */
+export const DropReason = {
+  QueueFull: 0,
+  Expired: 1,
+  TooLargeForReceiver: 2,
+  SlowSubscriber: 3,
+  OfflineQos0: 4,
+  SessionEnded: 5,
+  TooLarge: 6,
+  NotAuthorized: 7,
+  RetainedFull: 8,
+  Refused: 9,
+} as const;
+export type DropReason = (typeof DropReason)[keyof typeof DropReason];
+
+/** Names for logs, `$SYS` and metrics. Index: drop reason. */
+export const dropReasonNames: readonly string[] = [
+  'queue_full',
+  'expired',
+  'too_large_for_receiver',
+  'slow_subscriber',
+  'offline_qos0',
+  'session_ended',
+  'too_large',
+  'not_authorized',
+  'retained_full',
+  'refused',
+];
+
+export class Metrics {
+  bytesReceived = 0;
+  bytesSent = 0;
+  packetsReceived = 0;
+  packetsSent = 0;
+  /** PUBLISH packets from clients. */
+  publishReceived = 0;
+  publishSent = 0;
+  publishBytesReceived = 0;
+  publishBytesSent = 0;
+  /** Index: drop reason. */
+  readonly dropped: number[] = dropReasonNames.map(() => 0);
+  connectionsAccepted = 0;
+  /** Before or in CONNECT, for whatever reason. */
+  connectionsRefused = 0;
+  connectTimeouts = 0;
+  keepAliveTimeouts = 0;
+  sessionsTakenOver = 0;
+  sessionsExpired = 0;
+  protocolErrors = 0;
+  packetsTooLarge = 0;
+  receiveMaximumExceeded = 0;
+  subscriptionsRefused = 0;
+  topicsRefused = 0;
+  publishersPaused = 0;
+  /** Gauge. */
+  connectionsOpen = 0;
+  /** Gauge: clients with a connection. */
+  clientsConnected = 0;
+  clientsConnectedMax = 0;
+  /** Gauge: sessions, online or not. */
+  sessions = 0;
+  sessionsMax = 0;
+  /** Gauge: messages in queues and in flight. */
+  messagesQueued = 0;
+  /** Gauge: payload bytes of them; a message in n queues counts n times. */
+  bytesQueued = 0;
+  /** Gauge: bytes handed to sockets that have not taken them yet. */
+  bytesWaiting = 0;
+
+  get droppedTotal(): number {
+    let total = 0;
+    for (const count of this.dropped) total += count;
+    return total;
+  }
+}

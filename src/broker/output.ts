@@ -1,0 +1,194 @@
+/**
+ * What is on its way to one socket. Hot path.
+ *
+ * Packets are written into a chunk borrowed from a pool; at the end of the turn the chunk goes to
+ * the transport. When the kernel takes all of it at once, the usual case, the chunk goes back to
+ * the pool, so an idle connection owns no buffer. Otherwise the transport keeps it until
+ * `onWritten`, and later chunks wait in line.
+ *
+ *     chunk (being filled) ─▶ line (full, waiting) ─▶ inFlight (the transport's)
+ */
+import { Block } from '../base/block.js';
+import type { Metrics } from './metrics.js';
+import type { Transport } from './transport.js';
+import type { Turn } from './turn.js';
+
+const SMALL_CHUNK_BYTES = 4 * 1024;
+const LARGE_CHUNK_BYTES = 64 * 1024;
+/** A chunk this full does not wait for the end of the turn. */
+const FLUSH_BYTES = 48 * 1024;
+/** Chunks kept for reuse, per size: 4 MiB and 16 MiB. */
+const SMALL_CHUNKS_KEPT = 1024;
+const LARGE_CHUNKS_KEPT = 256;
+
+/** Chunks for reuse, shared by all connections. */
+export class ChunkPool {
+  private readonly small: Block[] = [];
+  private readonly large: Block[] = [];
+
+  take(atLeast: number): Block {
+    if (atLeast <= SMALL_CHUNK_BYTES) return this.small.pop() ?? Block.allocate(SMALL_CHUNK_BYTES);
+    if (atLeast <= LARGE_CHUNK_BYTES) return this.large.pop() ?? Block.allocate(LARGE_CHUNK_BYTES);
+    return Block.allocate(atLeast);
+  }
+
+  release(chunk: Block): void {
+    const size = chunk.bytes.length;
+    if (size === SMALL_CHUNK_BYTES) {
+      if (this.small.length < SMALL_CHUNKS_KEPT) this.small.push(chunk);
+    } else if (size === LARGE_CHUNK_BYTES) {
+      if (this.large.length < LARGE_CHUNKS_KEPT) this.large.push(chunk);
+    }
+  }
+}
+
+const noChunk = Block.allocate(0);
+
+interface Piece {
+  readonly chunk: Block;
+  readonly length: number;
+}
+
+/** What all outputs of a broker share. */
+export interface OutputContext {
+  readonly turn: Turn;
+  readonly pool: ChunkPool;
+  readonly metrics: Metrics;
+}
+
+export class Output {
+  /** Where the next packet is written; `reserve` says at which index. */
+  chunk: Block = noChunk;
+  /** Bytes in `chunk`. */
+  length = 0;
+  /** Bytes that the transport has not taken yet, `chunk` not included. */
+  waitingBytes = 0;
+  private isDirty = false;
+  private isClosed = false;
+  private inFlight: Block | null = null;
+  private inFlightLength = 0;
+  private line: Piece[] | null = null;
+  private readonly transport: Transport;
+  private readonly context: OutputContext;
+  private readonly onDrain: () => void;
+
+  /** @param onDrain called when bytes had to wait and now none do */
+  constructor(transport: Transport, context: OutputContext, onDrain: () => void) {
+    this.transport = transport;
+    this.context = context;
+    this.onDrain = onDrain;
+  }
+
+  /** True when the transport has not taken everything: more would only pile up. */
+  get isBlocked(): boolean {
+    return this.inFlight !== null;
+  }
+
+  /** Bytes not yet with the kernel. */
+  get pendingBytes(): number {
+    return this.waitingBytes + this.length;
+  }
+
+  /** Makes room for `size` bytes in `chunk` and returns the index where they go. */
+  reserve(size: number): number {
+    if (this.length + size > this.chunk.bytes.length) this.makeRoom(size);
+    const at = this.length;
+    this.length = at + size;
+    return at;
+  }
+
+  /** Appends bytes that were encoded elsewhere. */
+  append(bytes: Uint8Array): void {
+    const at = this.reserve(bytes.length);
+    this.chunk.bytes.set(bytes, at);
+  }
+
+  /** Sends what was collected, as far as the transport takes it. */
+  flush(): void {
+    this.isDirty = false;
+    if (this.isClosed || this.inFlight !== null) return;
+    while (this.line !== null) {
+      const piece = this.line.shift()!;
+      if (this.line.length === 0) this.line = null;
+      this.wait(-piece.length);
+      if (!this.send(piece.chunk, piece.length)) return;
+    }
+    const length = this.length;
+    if (length === 0) return;
+    const chunk = this.chunk;
+    this.chunk = noChunk;
+    this.length = 0;
+    this.send(chunk, length);
+  }
+
+  /** The transport's answer to a write that it could not finish at once. */
+  onWritten(): void {
+    const chunk = this.inFlight;
+    if (chunk === null) return;
+    this.inFlight = null;
+    this.wait(-this.inFlightLength);
+    this.context.pool.release(chunk);
+    this.flush();
+    if (this.inFlight === null && !this.isClosed) this.onDrain();
+  }
+
+  /** Gives everything back; nothing is sent any more. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.wait(-this.waitingBytes);
+    this.line = null;
+    this.inFlight = null;
+    if (this.chunk !== noChunk) this.context.pool.release(this.chunk);
+    this.chunk = noChunk;
+    this.length = 0;
+  }
+
+  private send(chunk: Block, length: number): boolean {
+    this.context.metrics.bytesSent += length;
+    if (this.transport.write(chunk.bytes, length)) {
+      this.context.pool.release(chunk);
+      return true;
+    }
+    this.inFlight = chunk;
+    this.inFlightLength = length;
+    this.wait(length);
+    return false;
+  }
+
+  private wait(bytes: number): void {
+    this.waitingBytes += bytes;
+    this.context.metrics.bytesWaiting += bytes;
+  }
+
+  private makeRoom(size: number): void {
+    if (!this.isDirty) {
+      this.isDirty = true;
+      this.context.turn.markDirty(this);
+    }
+    const { pool } = this.context;
+    const full = this.chunk;
+    const used = this.length;
+    if (used >= FLUSH_BYTES || (used > 0 && used + size > LARGE_CHUNK_BYTES)) {
+      this.handOver(full, used);
+      this.chunk = pool.take(size);
+      return;
+    }
+    this.chunk = pool.take(used + size);
+    if (used > 0) this.chunk.bytes.set(full.bytes.subarray(0, used));
+    if (full !== noChunk) pool.release(full);
+  }
+
+  /** Sends a full chunk now, or puts it in line. */
+  private handOver(chunk: Block, length: number): void {
+    this.chunk = noChunk;
+    this.length = 0;
+    if (this.inFlight === null && this.line === null) {
+      this.send(chunk, length);
+      return;
+    }
+    this.line ??= [];
+    this.line.push({ chunk, length });
+    this.wait(length);
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The outbound half of a connection: turns messages into packets for this client. Hot path.
+ */
+import { type Block, copyBytes } from '../base/block.js';
+import type { Message } from '../protocol/message.js';
+import {
+  ACKNOWLEDGEMENT_BYTES,
+  noExtras,
+  PublishExtras,
+  packetSize,
+  publishRemainingLength,
+  writeAcknowledgement,
+  writePublish,
+} from '../protocol/publish-writer.js';
+import type { BrokerContext } from './context.js';
+import type { FrameCache } from './frames.js';
+import { DropReason } from './metrics.js';
+import { NEW_ALIAS_BYTES, OutboundAliases } from './outbound-aliases.js';
+import type { Output } from './output.js';
+import { type Pausable, Pressure } from './pressure.js';
+
+/** QoS > 0 waits in the session's queue while more than this waits for the socket. */
+const READY_BYTES = 128 * 1024;
+
+/** What the client's CONNECT says about what it takes. */
+export interface SenderOptions {
+  readonly isV5: boolean;
+  /** Bytes; Infinity: no limit. */
+  readonly maximumPacketSize: number;
+  /** QoS 1 and 2 messages in flight: Receive Maximum and our own limit. */
+  readonly inflightMax: number;
+  /** 0: no aliases. */
+  readonly topicAliasMaximum: number;
+  /** UTF-8 bytes of the listener's mount point. */
+  readonly mountLength: number;
+}
+
+export class Sender {
+  readonly output: Output;
+  readonly isV5: boolean;
+  readonly maximumPacketSize: number;
+  readonly inflightMax: number;
+  private readonly context: BrokerContext;
+  private readonly mountLength: number;
+  private readonly aliases: OutboundAliases | null;
+  /** Neither aliases nor a mount point: frames and raw packets may be used. */
+  private readonly isPlain: boolean;
+  /** Reused for every delivery that needs them; null while none did. */
+  private extras: PublishExtras | null = null;
+  private pressure: Pressure | null = null;
+
+  constructor(output: Output, context: BrokerContext, options: SenderOptions) {
+    this.output = output;
+    this.context = context;
+    this.isV5 = options.isV5;
+    this.maximumPacketSize = options.maximumPacketSize;
+    this.inflightMax = options.inflightMax;
+    this.mountLength = options.mountLength;
+    this.aliases =
+      options.topicAliasMaximum > 0 ? new OutboundAliases(options.topicAliasMaximum) : null;
+    this.isPlain = this.aliases === null && options.mountLength === 0;
+  }
+
+  /** True while QoS > 0 may be sent: little waits for the socket. */
+  get isReady(): boolean {
+    return this.output.waitingBytes < READY_BYTES;
+  }
+
+  /** True when the client takes a packet as large as this message makes [MQTT-3.1.2-24]. */
+  fits(message: Message, qos: number, ids: readonly number[] | null): boolean {
+    if (this.maximumPacketSize === Number.POSITIVE_INFINITY) return true;
+    const extras = this.plainExtras(ids);
+    const remaining = publishRemainingLength(message, qos, this.isV5, extras);
+    return packetSize(remaining) <= this.maximumPacketSize;
+  }
+
+  /**
+   * Sends a QoS 0 message, or drops it by policy and counts it.
+   *
+   * @param publisher who may be paused while this client catches up
+   */
+  sendQos0(
+    message: Message,
+    retain: boolean,
+    ids: readonly number[] | null,
+    frames: FrameCache | null,
+    publisher: Pausable | null,
+  ): boolean {
+    if (this.output.waitingBytes > 0 && !this.hasRoom(message, publisher)) {
+      this.context.drop(DropReason.SlowSubscriber, message);
+      return false;
+    }
+    if (!this.fits(message, 0, ids)) {
+      this.context.drop(DropReason.TooLargeForReceiver, message);
+      return false;
+    }
+    this.send(message, 0, retain, false, 0, ids, frames);
+    return true;
+  }
+
+  /** Writes one PUBLISH; whether it may go out was decided before. */
+  send(
+    message: Message,
+    qos: number,
+    retain: boolean,
+    dup: boolean,
+    packetId: number,
+    ids: readonly number[] | null,
+    frames: FrameCache | null,
+  ): void {
+    const { metrics } = this.context;
+    metrics.publishSent++;
+    metrics.packetsSent++;
+    metrics.publishBytesSent += message.end - message.payloadStart;
+    if (this.isPlain && ids === null && !dup) {
+      if (frames !== null) {
+        this.sendFrame(message, qos, retain, packetId, frames);
+        return;
+      }
+      if (qos === 0 && !retain && message.rawStart >= 0 && message.isV5 === this.isV5) {
+        this.sendRaw(message);
+        return;
+      }
+    }
+    const extras = this.extrasFor(message, ids);
+    const remaining = publishRemainingLength(message, qos, this.isV5, extras);
+    const at = this.output.reserve(packetSize(remaining));
+    const { nowMs } = this.context.turn;
+    const block: Block = this.output.chunk;
+    writePublish(
+      block,
+      at,
+      message,
+      remaining,
+      qos,
+      retain,
+      dup,
+      packetId,
+      this.isV5,
+      extras,
+      nowMs,
+    );
+  }
+
+  /** Writes PUBACK, PUBREC, PUBREL or PUBCOMP without a reason code. */
+  acknowledge(firstByte: number, packetId: number): void {
+    this.context.metrics.packetsSent++;
+    const at = this.output.reserve(ACKNOWLEDGEMENT_BYTES);
+    writeAcknowledgement(this.output.chunk.bytes, at, firstByte, packetId);
+  }
+
+  /** The session's queue is filling up although the client is here: pauses the publisher. */
+  onQueueFilling(publisher: Pausable | null): void {
+    this.pressed().onFull(publisher, this.context.turn.nowMs);
+  }
+
+  /** The socket took everything and the queue is short again, or the connection is over. */
+  onDrained(): void {
+    this.pressure?.onDrained();
+  }
+
+  private sendFrame(
+    message: Message,
+    qos: number,
+    retain: boolean,
+    packetId: number,
+    frames: FrameCache,
+  ): void {
+    const frame = frames.get(message, qos, retain, this.isV5, this.context.turn.nowMs);
+    const at = this.output.reserve(frame.bytes.length);
+    const { bytes } = this.output.chunk;
+    bytes.set(frame.bytes, at);
+    if (qos === 0) return;
+    bytes[at + frame.packetIdAt] = packetId >>> 8;
+    bytes[at + frame.packetIdAt + 1] = packetId & 0xff;
+  }
+
+  private sendRaw(message: Message): void {
+    const at = this.output.reserve(message.rawEnd - message.rawStart);
+    copyBytes(this.output.chunk, at, message.block, message.rawStart, message.rawEnd);
+  }
+
+  /** Half full pauses the publisher, full drops: what was read already fits in between. */
+  private hasRoom(message: Message, publisher: Pausable | null): boolean {
+    const { limits, metrics, turn } = this.context;
+    const waiting = this.output.pendingBytes + message.size;
+    const isTight = metrics.bytesWaiting > limits.outputBytesTotalMax;
+    if (waiting > limits.outputBytesMax / 2 || isTight) {
+      this.pressed().onFull(publisher, turn.nowMs);
+    }
+    return waiting <= limits.outputBytesMax && !isTight;
+  }
+
+  private pressed(): Pressure {
+    const { deadlines, limits } = this.context;
+    this.pressure ??= new Pressure(deadlines, limits.slowSubscriberPauseMs);
+    return this.pressure;
+  }
+
+  private plainExtras(ids: readonly number[] | null): PublishExtras {
+    if (this.isPlain && ids === null) return noExtras;
+    this.extras ??= new PublishExtras();
+    this.extras.subscriptionIds = ids;
+    this.extras.topicAlias = 0;
+    this.extras.isTopicOmitted = false;
+    this.extras.mountLength = this.mountLength;
+    return this.extras;
+  }
+
+  private extrasFor(message: Message, ids: readonly number[] | null): PublishExtras {
+    const extras = this.plainExtras(ids);
+    if (this.aliases !== null) {
+      const remaining = publishRemainingLength(message, 2, this.isV5, extras);
+      const size = packetSize(remaining) + NEW_ALIAS_BYTES;
+      this.aliases.apply(message.topic, extras, size <= this.maximumPacketSize);
+    }
+    return extras;
+  }
+}

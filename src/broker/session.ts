@@ -1,0 +1,316 @@
+/**
+ * A session: what a client has beyond one connection, and the place where deliveries for it are
+ * decided. Hot path.
+ *
+ *     online (sender) ◀──attach / detach──▶ offline ──expiry──▶ ended
+ *
+ * A durable session outlives its connection; a transient one ends with it.
+ */
+import type { Deadline } from '../base/deadline-heap.js';
+import type { Message } from '../protocol/message.js';
+import { PUBREL_BYTE } from '../protocol/publish-writer.js';
+import type { Access, ClientIdentity } from './access.js';
+import type { BrokerContext } from './context.js';
+import type { FrameCache } from './frames.js';
+import { DropReason } from './metrics.js';
+import { Outbox, OutboxEntry, packetIdOf } from './outbox.js';
+import type { Pausable } from './pressure.js';
+import { Receiver } from './receiver.js';
+import type { RetainedBacklog } from './retained-backlog.js';
+import type { Sender } from './sender.js';
+import type { Subscription } from './subscription.js';
+import type { Flushable } from './turn.js';
+import type { PendingWill } from './will.js';
+
+/** Seconds; this interval and above: the session never expires. */
+export const EXPIRY_NEVER = 0xffff_ffff;
+
+/** The connection of a session, as far as its session must know it. */
+export interface SessionConnection extends Pausable {
+  /** Another connection takes the session over [MQTT-3.1.4-3]. */
+  onTakenOver(): void;
+  /** An operator or an embedding program ends the connection. */
+  disconnect(reasonCode: number, detail: string): void;
+}
+
+const entry = new OutboxEntry();
+
+export class Session implements Deadline, Flushable {
+  readonly clientId: string;
+  /** As authenticated on the last connection. */
+  identity: ClientIdentity;
+  access: Access;
+  sender: Sender | null = null;
+  connection: SessionConnection | null = null;
+  isDurable = false;
+  /** Seconds after the end of the connection; 0: ends with it. */
+  expiryInterval = 0;
+  /** Filter as the client gave it → subscription; null: none yet. */
+  subscriptions: Map<string, Subscription> | null = null;
+  outbox: Outbox | null = null;
+  receiver: Receiver | null = null;
+  will: PendingWill | null = null;
+  /** Retained messages that did not fit when it subscribed; null: none. */
+  backlog: RetainedBacklog | null = null;
+  /** Messages dropped for this session since it began. */
+  dropped = 0;
+  /** Of a subscriber inside this process: takes the place of a connection. */
+  handler: ((message: Message, subscription: Subscription) => void) | null = null;
+  deadlineMs = 0;
+  heapIndex = -1;
+  private isPumpPending = false;
+  private readonly context: BrokerContext;
+  private readonly onExpired: (session: Session) => void;
+
+  constructor(
+    identity: ClientIdentity,
+    access: Access,
+    context: BrokerContext,
+    onExpired: (session: Session) => void,
+  ) {
+    this.clientId = identity.clientId;
+    this.identity = identity;
+    this.access = access;
+    this.context = context;
+    this.onExpired = onExpired;
+  }
+
+  get isOnline(): boolean {
+    return this.sender !== null;
+  }
+
+  mayRead(topic: string): boolean {
+    return !this.access.restrictsRead || this.access.mayRead(this.identity, topic);
+  }
+
+  /**
+   * Delivers one message for one subscription: sends it, queues it, or drops and counts it.
+   *
+   * @param frames the encoded forms shared with other recipients; null: there are few
+   * @returns false when the message was dropped
+   */
+  deliver(
+    message: Message,
+    subscription: Subscription,
+    frames: FrameCache | null,
+    publisher: Pausable | null,
+  ): boolean {
+    const { upgradeOutgoingQos } = this.context.delivery;
+    const granted = subscription.qos;
+    const qos = message.qos < granted && !upgradeOutgoingQos ? message.qos : granted;
+    const retain = message.retain && subscription.retainAsPublished;
+    const { sender } = this;
+    if (qos === 0) {
+      if (sender === null) return this.deliverOfflineQos0(message, subscription, retain);
+      const isSent = sender.sendQos0(message, retain, subscription.ids, frames, publisher);
+      if (!isSent) this.dropped++;
+      return isSent;
+    }
+    this.outbox ??= new Outbox();
+    if (
+      sender?.isReady &&
+      this.outbox.canSendNow(sender.inflightMax) &&
+      this.hasByteWindow(message)
+    ) {
+      return this.sendNow(this.outbox, sender, message, qos, retain, subscription, frames);
+    }
+    return this.enqueue(this.outbox, message, qos, retain, subscription, publisher);
+  }
+
+  /** Sends what waits, as far as window and socket allow; called whenever one of them opened. */
+  pump(): void {
+    const { sender, outbox } = this;
+    if (sender === null) return;
+    if (outbox !== null && outbox.queued > 0) this.pumpOutbox(sender, outbox);
+    if (this.backlog !== null && sender.isReady) this.pumpBacklog(this.backlog, sender);
+  }
+
+  /** The turn after a long pump: goes on with it. */
+  flush(): void {
+    this.isPumpPending = false;
+    this.pump();
+  }
+
+  /** The socket took everything that was written. */
+  onDrain(): void {
+    this.pump();
+    const { sender, outbox } = this;
+    if (sender === null || sender.output.isBlocked) return;
+    if (outbox === null || !this.isFilling(outbox)) sender.onDrained();
+  }
+
+  /** A connection takes up the session; CONNACK is written already [MQTT-3.2.0-1]. */
+  attach(sender: Sender, connection: SessionConnection): void {
+    this.sender = sender;
+    this.connection = connection;
+    this.context.deadlines.cancel(this);
+    this.outbox?.resume((packetId) => sender.acknowledge(PUBREL_BYTE, packetId));
+    this.pump();
+  }
+
+  /** The connection is over, the session goes on. */
+  detach(): void {
+    this.sender?.onDrained();
+    this.sender = null;
+    this.connection = null;
+    const { restSlab } = this.context;
+    this.outbox?.forEachMessage((message) => message.settle(restSlab));
+  }
+
+  onDeadline(): void {
+    this.onExpired(this);
+  }
+
+  /** PUBACK of a delivery; false: unknown identifier. */
+  onPuback(packetId: number): boolean {
+    if (this.outbox === null || !this.outbox.onPuback(packetId)) return false;
+    this.onSettled(this.outbox);
+    return true;
+  }
+
+  onPubrec(packetId: number, isRefused: boolean): boolean {
+    const { outbox } = this;
+    if (outbox === null) return false;
+    if (!isRefused) return outbox.onPubrec(packetId);
+    if (!outbox.onPubrecRefused(packetId)) return false;
+    this.onSettled(outbox);
+    return true;
+  }
+
+  onPubcomp(packetId: number): boolean {
+    if (this.outbox === null || !this.outbox.onPubcomp(packetId)) return false;
+    this.onSettled(this.outbox);
+    return true;
+  }
+
+  /** Inbound QoS 2 state, made when first needed. */
+  receiving(): Receiver {
+    this.receiver ??= new Receiver();
+    return this.receiver;
+  }
+
+  /** True when a QoS > 0 message would be dropped for want of room: `queue_full_policy refuse`. */
+  isQueueFull(message: Message): boolean {
+    if (this.outbox === null) return false;
+    return this.outbox.queued > 0 && this.exceedsQueue(this.outbox, message);
+  }
+
+  /** Drops and counts a message for this session. */
+  drop(reason: DropReason, message: Message): void {
+    this.context.drop(reason, message, this);
+  }
+
+  private onSettled(outbox: Outbox): void {
+    if (outbox.queued > 0 || this.backlog !== null) this.pump();
+    if (outbox.queued === 0 || !this.isFilling(outbox)) this.sender?.onDrained();
+  }
+
+  private sendNow(
+    outbox: Outbox,
+    sender: Sender,
+    message: Message,
+    qos: number,
+    retain: boolean,
+    subscription: Subscription,
+    frames: FrameCache | null,
+  ): boolean {
+    if (!sender.fits(message, qos, subscription.ids)) {
+      this.drop(DropReason.TooLargeForReceiver, message);
+      return false;
+    }
+    const { group } = subscription;
+    // A transient session never sends it again: nothing has to be kept.
+    const isKept = this.isDurable || group !== null || this.context.limits.inflightBytesMax > 0;
+    const kept = isKept ? message.keep(this.context.flightSlab) : null;
+    const seq = outbox.addSent(kept, qos, retain, message.payloadLength);
+    if (group !== null) outbox.setGroupOf(seq, group);
+    if (subscription.ids !== null && isKept) outbox.setIdsOf(seq, subscription.ids);
+    sender.send(message, qos, retain, false, packetIdOf(seq), subscription.ids, frames);
+    return true;
+  }
+
+  private enqueue(
+    outbox: Outbox,
+    message: Message,
+    qos: number,
+    retain: boolean,
+    subscription: Subscription,
+    publisher: Pausable | null,
+  ): boolean {
+    const { context } = this;
+    if (this.exceedsQueue(outbox, message)) {
+      const oldest =
+        context.delivery.queueFullPolicy === 'drop_oldest' ? outbox.dropOldest() : null;
+      this.drop(DropReason.QueueFull, oldest ?? message);
+      if (oldest === null) return false;
+    }
+    const kept = message.keep(context.flightSlab);
+    if (this.sender === null) kept.settle(context.restSlab);
+    outbox.add(kept, qos, retain, subscription.ids, subscription.group);
+    if (this.sender !== null && this.isFilling(outbox)) this.sender.onQueueFilling(publisher);
+    return true;
+  }
+
+  private pumpOutbox(sender: Sender, outbox: Outbox): void {
+    const { nowMs } = this.context.turn;
+    while (sender.isReady && outbox.peek(entry, sender.inflightMax)) {
+      const message = entry.message!;
+      if (!this.hasByteWindow(message)) return;
+      // What was sent once does not expire any more [MQTT-4.3.3-7].
+      const isExpired = message.expiresAtMs <= nowMs && !entry.dup;
+      if (isExpired || !sender.fits(message, entry.qos, entry.ids)) {
+        outbox.becomeDropped(entry);
+        this.drop(isExpired ? DropReason.Expired : DropReason.TooLargeForReceiver, message);
+        continue;
+      }
+      const { packetId, qos, retain, dup, ids } = entry;
+      outbox.becomeSent(entry);
+      sender.send(message, qos, retain, dup, packetId, ids, null);
+    }
+  }
+
+  private pumpBacklog(backlog: RetainedBacklog, sender: Sender): void {
+    const hasMore = backlog.pump(sender);
+    if (backlog.isDone) this.backlog = null;
+    if (!hasMore || this.isPumpPending) return;
+    this.isPumpPending = true;
+    this.context.turn.markDirty(this);
+  }
+
+  private deliverOfflineQos0(
+    message: Message,
+    subscription: Subscription,
+    retain: boolean,
+  ): boolean {
+    if (this.handler !== null) {
+      this.handler(message, subscription);
+      return true;
+    }
+    if (this.isDurable && this.context.delivery.queueQos0Messages) {
+      this.outbox ??= new Outbox();
+      return this.enqueue(this.outbox, message, 0, retain, subscription, null);
+    }
+    this.drop(DropReason.OfflineQos0, message);
+    return false;
+  }
+
+  private hasByteWindow(message: Message): boolean {
+    const { inflightBytesMax } = this.context.limits;
+    if (inflightBytesMax === 0) return true;
+    const { inflight, inflightBytes } = this.outbox!;
+    return inflight === 0 || inflightBytes + message.payloadLength <= inflightBytesMax;
+  }
+
+  private exceedsQueue(outbox: Outbox, message: Message): boolean {
+    const { queuedMessagesMax, queuedBytesMax } = this.context.limits;
+    if (queuedMessagesMax > 0 && outbox.queued >= queuedMessagesMax) return true;
+    return queuedBytesMax > 0 && outbox.queuedBytes + message.payloadLength > queuedBytesMax;
+  }
+
+  /** Half full: time to slow the publishers of a client that is here. */
+  private isFilling(outbox: Outbox): boolean {
+    const { queuedMessagesMax, queuedBytesMax } = this.context.limits;
+    if (queuedMessagesMax > 0 && outbox.queued > queuedMessagesMax / 2) return true;
+    return queuedBytesMax > 0 && outbox.queuedBytes > queuedBytesMax / 2;
+  }
+}

@@ -1,0 +1,135 @@
+/** SUBSCRIBE and UNSUBSCRIBE from a client: one reason code per filter, in their order. */
+import { decodeSubscribe, decodeUnsubscribe } from '../protocol/control-decoder.js';
+import { encodeSuback, encodeUnsuback } from '../protocol/control-encoder.js';
+import type {
+  SubscribePacket,
+  SubscriptionRequest,
+  UnsubscribePacket,
+} from '../protocol/control-packets.js';
+import { protocolError } from '../protocol/properties.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { isShared, isTopicFilter, parseSharedFilter, topicLevels } from '../protocol/topic.js';
+import type { Connection } from './connection.js';
+import type { RetainedDelivery } from './retained-backlog.js';
+
+const FAILED = 0x80;
+/** The only failure that SUBACK of MQTT 3.x knows [MQTT-3.9.3-2]. */
+const FAILURE_V3 = 0x80;
+const SHARE_PREFIX = '$share/';
+
+/** @throws MqttError for a malformed packet */
+export function handleSubscribe(
+  connection: Connection,
+  bytes: Buffer,
+  packetStart: number,
+  start: number,
+  end: number,
+): void {
+  const packet = decodeSubscribe(bytes, packetStart, start, end, connection.isV5);
+  for (const { filter, noLocal } of packet.subscriptions) {
+    if (noLocal && isShared(filter)) {
+      throw protocolError('No Local on a shared subscription [MQTT-3.8.3-4]');
+    }
+  }
+  const answers = packet.subscriptions.map((request) => check(connection, request));
+  if (answers.every((answer) => typeof answer === 'number')) {
+    subscribe(connection, packet, answers as number[]);
+    return;
+  }
+  connection.hold();
+  const proceed = (codes: number[]): void => {
+    connection.core.turn.begin();
+    if (connection.isClosed) return;
+    subscribe(connection, packet, codes);
+    connection.release();
+  };
+  const failAll = (): void => proceed(packet.subscriptions.map(() => ReasonCode.NotAuthorized));
+  Promise.all(answers).then(proceed, failAll);
+}
+
+/** The reason code for one filter: the granted QoS, or why not. */
+function check(connection: Connection, request: SubscriptionRequest): number | Promise<number> {
+  const { core, access, listener } = connection;
+  const { filter } = request;
+  const isValid = isShared(filter) ? parseSharedFilter(filter) !== null : isTopicFilter(filter);
+  if (!isValid || topicLevels(filter) > core.limits.topicLevelsMax) {
+    return ReasonCode.TopicFilterInvalid;
+  }
+  const granted = Math.min(request.qos, listener.maxQos);
+  if (!access.restrictsSubscribe) return granted;
+  const mounted = mount(listener.mountPoint, filter);
+  const isAllowed = access.maySubscribe(connection.identity!, mounted, granted);
+  const code = (allowed: boolean): number => (allowed ? granted : ReasonCode.NotAuthorized);
+  return typeof isAllowed === 'boolean' ? code(isAllowed) : isAllowed.then(code);
+}
+
+function subscribe(connection: Connection, packet: SubscribePacket, codes: number[]): void {
+  const { core, listener } = connection;
+  const session = connection.session!;
+  const max = core.limits.subscriptionsPerClientMax;
+  const retained: (readonly RetainedDelivery[])[] = [];
+  const answered = packet.subscriptions.map((request, index) => {
+    const granted = codes[index]!;
+    if (granted >= FAILED) return granted;
+    const filter = mount(listener.mountPoint, request.filter);
+    const isNew = !session.subscriptions?.has(filter);
+    if (max > 0 && isNew && (session.subscriptions?.size ?? 0) >= max) {
+      return ReasonCode.QuotaExceeded;
+    }
+    const options = connection.bridged(request);
+    const { subscriptionIdentifier } = packet;
+    retained.push(
+      core.subscriptions.add(session, filter, options, granted, subscriptionIdentifier),
+    );
+    core.observer.subscribed(connection.identity!, filter, granted);
+    logSubscribe(connection, 'subscribe', filter);
+    return granted;
+  });
+  const refused = answered.filter((code) => code >= FAILED).length;
+  core.metrics.subscriptionsRefused += refused;
+  const { isV5, maximumPacketSize } = connection;
+  const sent = isV5 ? answered : answered.map((code) => (code >= FAILED ? FAILURE_V3 : code));
+  const reason = refused > 0 && connection.wantsReasons ? 'some filters were refused' : null;
+  const suback = encodeSuback(packet.packetId, sent, isV5, reason, maximumPacketSize);
+  connection.sendControl(suback);
+  for (const deliveries of retained) core.subscriptions.sendRetained(session, deliveries);
+}
+
+/** @throws MqttError for a malformed packet */
+export function handleUnsubscribe(
+  connection: Connection,
+  bytes: Buffer,
+  packetStart: number,
+  start: number,
+  end: number,
+): void {
+  const { core, listener, isV5, maximumPacketSize } = connection;
+  const packet: UnsubscribePacket = decodeUnsubscribe(bytes, packetStart, start, end, isV5);
+  const session = connection.session!;
+  const codes = packet.filters.map((wanted) => {
+    const filter = mount(listener.mountPoint, wanted);
+    if (!core.subscriptions.remove(session, filter)) return ReasonCode.NoSubscriptionExisted;
+    core.observer.unsubscribed(connection.identity!, filter);
+    logSubscribe(connection, 'unsubscribe', filter);
+    return ReasonCode.Success;
+  });
+  connection.sendControl(encodeUnsuback(packet.packetId, codes, isV5, maximumPacketSize));
+}
+
+/** Puts the mount point before a filter, behind the share name where there is one. */
+function mount(mountPoint: string, filter: string): string {
+  if (mountPoint === '') return filter;
+  const shared = isShared(filter) ? parseSharedFilter(filter) : null;
+  if (shared === null) return mountPoint + filter;
+  return `${SHARE_PREFIX}${shared.shareName}/${mountPoint}${shared.filter}`;
+}
+
+function logSubscribe(
+  connection: Connection,
+  level: 'subscribe' | 'unsubscribe',
+  filter: string,
+): void {
+  const { log } = connection.core;
+  if (!log.enabled(level)) return;
+  log.write(level, level, { clientId: connection.identity!.clientId, filter });
+}

@@ -1,0 +1,93 @@
+/**
+ * Topic names as the broker meets them: validated once, with their route remembered. Hot path.
+ *
+ * The table is direct-mapped by a hash of the bytes, so it has a fixed size and needs no
+ * bookkeeping; a name that is pushed out lives on while messages refer to it.
+ */
+import { type Block, Slab } from '../base/block.js';
+import { TopicName } from '../protocol/message.js';
+import { MqttError } from '../protocol/mqtt-error.js';
+import { malformed } from '../protocol/properties.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
+import { isTopicName, topicLevels } from '../protocol/topic.js';
+import { isWellFormed } from '../protocol/utf8.js';
+import type { Route } from './route.js';
+
+const TABLE_SIZE = 1 << 16;
+const NAME_SLAB_BYTES = 8 * 1024;
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+export class Topic extends TopicName {
+  readonly hash: number;
+  /** Who gets messages of this name, as of `routeVersion`; null before the first. */
+  route: Route | null = null;
+  routeVersion = -1;
+
+  constructor(name: string, block: Block, start: number, end: number, hash: number) {
+    super(name, block, start, end);
+    this.hash = hash;
+  }
+}
+
+export class TopicTable {
+  private readonly table: (Topic | null)[] = new Array<Topic | null>(TABLE_SIZE).fill(null);
+  private readonly slab = new Slab(NAME_SLAB_BYTES);
+  private readonly levelsMax: number;
+
+  constructor(levelsMax: number) {
+    this.levelsMax = levelsMax;
+  }
+
+  /**
+   * The topic whose name is `bytes[start..end)`.
+   *
+   * @throws MqttError 0x81 for ill-formed UTF-8, 0x90 for what is no topic name
+   */
+  resolve(bytes: Buffer, start: number, end: number): Topic {
+    const hash = hashOf(bytes, start, end);
+    const index = hash & (TABLE_SIZE - 1);
+    const found = this.table[index]!;
+    if (found !== null && found.hash === hash && isSameName(found, bytes, start, end)) return found;
+    if (!isWellFormed(bytes, start, end)) throw malformed('topic name is not valid UTF-8');
+    const topic = this.add(bytes.toString('utf8', start, end), bytes, start, end, hash);
+    this.table[index] = topic;
+    return topic;
+  }
+
+  /** As `resolve`, from a string. */
+  fromName(name: string): Topic {
+    const bytes = Buffer.from(name);
+    return this.resolve(bytes, 0, bytes.length);
+  }
+
+  private add(name: string, bytes: Buffer, start: number, end: number, hash: number): Topic {
+    if (!isTopicName(name)) {
+      throw new MqttError(ReasonCode.TopicNameInvalid, 'topic name is empty or has a wildcard');
+    }
+    if (topicLevels(name) > this.levelsMax) {
+      throw new MqttError(ReasonCode.TopicNameInvalid, 'topic name has too many levels');
+    }
+    const length = end - start;
+    this.slab.take(length);
+    const at = this.slab.offset;
+    this.slab.block.bytes.set(bytes.subarray(start, end), at);
+    return new Topic(name, this.slab.block, at, at + length, hash);
+  }
+}
+
+/** True when `topic` has the name `bytes[start..end)`. */
+export function isSameName(topic: Topic, bytes: Buffer, start: number, end: number): boolean {
+  let at = topic.start;
+  if (topic.end - at !== end - start) return false;
+  const own = topic.block.bytes;
+  while (start < end) if (own[at++] !== bytes[start++]) return false;
+  return true;
+}
+
+/** FNV-1a. */
+function hashOf(bytes: Buffer, start: number, end: number): number {
+  let hash = FNV_OFFSET;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+  return hash;
+}

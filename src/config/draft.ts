@@ -1,0 +1,132 @@
+/**
+ * A configuration while it is being read: mutable, with what is not known yet as null.
+ * `assemble` turns it into the frozen `Config`.
+ */
+import type {
+  DeliveryConfig,
+  ListenerConfig,
+  LogDestination,
+  LogType,
+  TlsConfig,
+} from './config.js';
+import {
+  DEFAULT_PORT,
+  DEFAULT_WEBSOCKETS_HEADERS_SIZE,
+  defaultDelivery,
+  defaultListener,
+  defaultTls,
+  SYSLOG_DAEMON,
+} from './defaults.js';
+import { defaultLimits, type Limits } from './limits.js';
+import type { Place } from './place.js';
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+export interface KeyLine {
+  readonly key: string;
+  readonly place: Place;
+}
+
+/** Null: not given, so the wider scope or the default decides. */
+export interface AccessDraft {
+  allowAnonymous: boolean | null;
+  passwordFile: string | null;
+  aclFile: string | null;
+  pskFile: string | null;
+  allowZeroLengthClientId: boolean | null;
+  autoIdPrefix: string | null;
+}
+
+type PlainListenerFields = Omit<
+  ListenerConfig,
+  'name' | 'tls' | 'access' | 'websocketsHeadersSize' | 'websocketsOrigins'
+>;
+
+export interface ListenerDraft extends Mutable<PlainListenerFields> {
+  /** The `listener` line; null for the default listener. */
+  readonly place: Place | null;
+  /** `protocol http_api`: known, but not opened. */
+  isSkipped: boolean;
+  /** The lines that were attached to it. */
+  readonly lines: KeyLine[];
+  websocketsOrigins: string[];
+  tls: Mutable<TlsConfig>;
+  access: AccessDraft;
+}
+
+export interface Draft {
+  perListenerSettings: boolean;
+  /** Global access settings; with `per_listener_settings true` nothing sets them. */
+  access: AccessDraft;
+  clientIdPrefixes: string;
+  delivery: Mutable<DeliveryConfig>;
+  limits: Mutable<Limits>;
+  /** Null: no `log_dest` or `log_type` line so far. */
+  logDestinations: LogDestination[] | null;
+  logTypes: LogType[] | null;
+  logTimestamp: boolean;
+  logTimestampFormat: string | null;
+  logFacility: number;
+  connectionMessages: boolean;
+  sysInterval: number;
+  setTcpNodelay: boolean;
+  pidFile: string | null;
+  user: string | null;
+  websocketsHeadersSize: number;
+  isPersistent: boolean;
+  /** Lines that only matter once something is written to disk. */
+  persistenceLines: KeyLine[];
+  /** Takes the keys before the first `listener`; opened by `port` or `bind_address`. */
+  defaultListener: ListenerDraft;
+  isDefaultListenerOpened: boolean;
+  listeners: ListenerDraft[];
+}
+
+export function newAccessDraft(): AccessDraft {
+  return {
+    allowAnonymous: null,
+    passwordFile: null,
+    aclFile: null,
+    pskFile: null,
+    allowZeroLengthClientId: null,
+    autoIdPrefix: null,
+  };
+}
+
+export function newListenerDraft(place: Place | null): ListenerDraft {
+  return {
+    ...defaultListener({ port: DEFAULT_PORT }),
+    place,
+    isSkipped: false,
+    lines: [],
+    websocketsOrigins: [],
+    tls: { ...defaultTls() },
+    access: newAccessDraft(),
+  };
+}
+
+export function newDraft(): Draft {
+  return {
+    perListenerSettings: false,
+    access: newAccessDraft(),
+    clientIdPrefixes: '',
+    delivery: { ...defaultDelivery() },
+    limits: { ...defaultLimits() },
+    logDestinations: null,
+    logTypes: null,
+    logTimestamp: true,
+    logTimestampFormat: null,
+    logFacility: SYSLOG_DAEMON,
+    connectionMessages: true,
+    sysInterval: 10,
+    setTcpNodelay: false,
+    pidFile: null,
+    user: null,
+    websocketsHeadersSize: DEFAULT_WEBSOCKETS_HEADERS_SIZE,
+    isPersistent: false,
+    persistenceLines: [],
+    defaultListener: newListenerDraft(null),
+    isDefaultListenerOpened: false,
+    listeners: [],
+  };
+}

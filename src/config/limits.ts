@@ -1,0 +1,262 @@
+/**
+ * Every limit of the broker: unit, default, range, and what happens when it is reached.
+ *
+ * Each is a configuration key under the name in `limitDefinitions`; docs/limits.md is
+ * generated from the same table. 0 means "no limit" only where the text says so.
+ */
+
+export interface LimitDefinition {
+  /** Key in the configuration file. */
+  readonly key: string;
+  readonly unit: string;
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** What happens when it is reached, with the reason code where a client sees one. */
+  readonly reached: string;
+  /** Name of the counter that goes up; null where nothing is dropped or refused. */
+  readonly counter: string | null;
+}
+
+const define = (
+  key: string,
+  unit: string,
+  defaultValue: number,
+  min: number,
+  max: number,
+  reached: string,
+  counter: string | null,
+): LimitDefinition => ({ key, unit, default: defaultValue, min, max, reached, counter });
+
+const BIG = Number.MAX_SAFE_INTEGER;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const limitDefinitions = {
+  connectionsMax: define(
+    'global_max_connections',
+    'connections; -1: no limit',
+    -1,
+    -1,
+    10_000_000,
+    'a new connection is closed at once (v5 CONNACK 0x97, 3.1.1 return code 3 after CONNECT)',
+    'connections_refused',
+  ),
+  clientsMax: define(
+    'global_max_clients',
+    'sessions, connected or not; -1: no limit',
+    -1,
+    -1,
+    BIG,
+    'CONNECT of a client without a session is refused with 0x97 (3.1.1: 3)',
+    'connections_refused',
+  ),
+  connectionsPerAddressMax: define(
+    'max_connections_per_address',
+    'connections from one remote address; 0: no limit',
+    0,
+    0,
+    10_000_000,
+    'a new connection is closed at once',
+    'connections_refused',
+  ),
+  connectRatePerSecond: define(
+    'max_connect_rate',
+    'accepted connections per second; 0: no limit',
+    0,
+    0,
+    1_000_000,
+    'a new connection is closed at once (v5: 0x9F is not sent, CONNECT was not read)',
+    'connections_refused',
+  ),
+  connectTimeoutMs: define(
+    'connect_timeout_ms',
+    'milliseconds from accept to CONNECT complete, TLS and PROXY header included',
+    30_000,
+    100,
+    3_600_000,
+    'the connection is closed',
+    'connect_timeouts',
+  ),
+  authenticationTimeoutMs: define(
+    'authentication_timeout_ms',
+    'milliseconds that an authentication exchange may take',
+    30_000,
+    100,
+    3_600_000,
+    'CONNACK 0x87 or DISCONNECT 0x87, then close',
+    'connect_timeouts',
+  ),
+  connectBytesMax: define(
+    'max_connect_bytes',
+    'bytes of the CONNECT packet, and of anything before it',
+    256 * KIB,
+    64,
+    256 * MIB,
+    'the connection is closed (v5: CONNACK 0x95)',
+    'connections_refused',
+  ),
+  packetBytesMax: define(
+    'max_packet_size',
+    'bytes of a packet from a client, 20 or more; 0: what the protocol allows (268 435 460)',
+    2_000_000,
+    0,
+    268_435_460,
+    'v5: DISCONNECT 0x95; 3.x: the connection is closed',
+    'packets_too_large',
+  ),
+  messageBytesMax: define(
+    'message_size_limit',
+    'bytes of a payload; 0: no limit of its own',
+    0,
+    0,
+    268_435_455,
+    'the message is not routed; v5 PUBACK/PUBREC 0x97, QoS 0 and 3.x: acknowledged and dropped',
+    'dropped_too_large',
+  ),
+  inflightMessagesMax: define(
+    'max_inflight_messages',
+    'QoS 1 and 2 messages in flight to one client; 0: no limit but the protocol’s 65 535',
+    20,
+    0,
+    65_535,
+    'further messages wait in the queue',
+    null,
+  ),
+  inflightBytesMax: define(
+    'max_inflight_bytes',
+    'payload bytes of QoS 1 and 2 messages in flight to one client; 0: no limit',
+    0,
+    0,
+    BIG,
+    'further messages wait in the queue',
+    null,
+  ),
+  receiveMaximum: define(
+    'receive_maximum',
+    'QoS 2 messages that one client may have in flight towards the broker',
+    1000,
+    1,
+    65_535,
+    'v5: DISCONNECT 0x93; 3.x: the connection is closed',
+    'receive_maximum_exceeded',
+  ),
+  queuedMessagesMax: define(
+    'max_queued_messages',
+    'messages waiting in one session’s queue beyond those in flight; 0: no limit',
+    1000,
+    0,
+    BIG,
+    'queue_full_policy: drop_newest, drop_oldest or refuse (v5 0x97)',
+    'dropped_queue_full',
+  ),
+  queuedBytesMax: define(
+    'max_queued_bytes',
+    'payload bytes waiting in one session’s queue; 0: no limit',
+    0,
+    0,
+    BIG,
+    'queue_full_policy: drop_newest, drop_oldest or refuse (v5 0x97)',
+    'dropped_queue_full',
+  ),
+  outputBytesMax: define(
+    'max_output_buffer_bytes',
+    'bytes that wait for one slow socket',
+    1 * MIB,
+    64 * KIB,
+    1024 * MIB,
+    'QoS 0: publisher paused for slow_subscriber_pause_ms, then dropped; QoS > 0 stays queued',
+    'dropped_slow_subscriber',
+  ),
+  outputBytesTotalMax: define(
+    'max_output_buffer_bytes_total',
+    'bytes that wait for all slow sockets together',
+    512 * MIB,
+    1 * MIB,
+    BIG,
+    'as max_output_buffer_bytes, for every connection with bytes waiting',
+    'dropped_slow_subscriber',
+  ),
+  slowSubscriberPauseMs: define(
+    'slow_subscriber_pause_ms',
+    'milliseconds that one full subscriber may hold up its QoS 0 publishers; 0: never',
+    100,
+    0,
+    60_000,
+    'the subscriber counts as stuck until it has drained: its QoS 0 messages are dropped',
+    'dropped_slow_subscriber',
+  ),
+  topicLevelsMax: define(
+    'max_topic_levels',
+    'levels of a topic name or filter',
+    200,
+    1,
+    65_536,
+    'filter: SUBACK 0x8F (3.x: 0x80); name: v5 0x90, 3.x: the connection is closed',
+    'topics_refused',
+  ),
+  subscriptionsPerClientMax: define(
+    'max_subscriptions_per_client',
+    'subscriptions of one session; 0: no limit',
+    0,
+    0,
+    BIG,
+    'SUBACK 0x97 (3.x: 0x80)',
+    'subscriptions_refused',
+  ),
+  publishRatePerClient: define(
+    'max_publish_rate',
+    'PUBLISH packets per second of one client, averaged over a second; 0: no limit',
+    0,
+    0,
+    BIG,
+    'the client’s socket is paused until it is back within the rate',
+    'publishers_paused',
+  ),
+  publishBytesPerClient: define(
+    'max_publish_bytes_rate',
+    'bytes per second read from one client, averaged over a second; 0: no limit',
+    0,
+    0,
+    BIG,
+    'the client’s socket is paused until it is back within the rate',
+    'publishers_paused',
+  ),
+  retainedMessagesMax: define(
+    'max_retained_messages',
+    'retained messages; 0: no limit',
+    0,
+    0,
+    BIG,
+    'a new topic is delivered but not retained; v5 PUBACK/PUBREC 0x97',
+    'dropped_retained_full',
+  ),
+  retainedBytesMax: define(
+    'max_retained_bytes',
+    'payload bytes of all retained messages; 0: no limit',
+    0,
+    0,
+    BIG,
+    'a message that does not fit is delivered but not retained; v5 PUBACK/PUBREC 0x97',
+    'dropped_retained_full',
+  ),
+  memoryBytesMax: define(
+    'memory_limit',
+    'bytes of resident memory; 0: 90 % of the JavaScript heap’s limit is the only guard',
+    0,
+    0,
+    BIG,
+    'at 90 %: new connections are refused (0x97); at 100 %: publishers are paused',
+    'connections_refused',
+  ),
+} as const satisfies Record<string, LimitDefinition>;
+
+export type Limits = { readonly [Name in keyof typeof limitDefinitions]: number };
+
+export function defaultLimits(overrides: Partial<Limits> = {}): Limits {
+  const limits: Record<string, number> = {};
+  for (const [name, definition] of Object.entries(limitDefinitions)) {
+    limits[name] = definition.default;
+  }
+  return Object.freeze({ ...limits, ...overrides }) as Limits;
+}

@@ -1,0 +1,40 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { errorOf, listenerOf, warningsOf } from './support.js';
+
+const test = suite('TLS keys');
+
+const head = 'listener 8883\ncertfile /c\nkeyfile /k\n';
+
+test('tls_version is the lowest version; 1.1 is raised to 1.2 with a warning', () => {
+  assert.is(listenerOf(head).tls?.tlsVersion, null);
+  assert.is(listenerOf(`${head}tls_version tlsv1.2`).tls?.tlsVersion, 'tlsv1.2');
+  assert.is(listenerOf(`${head}tls_version tlsv1.3`).tls?.tlsVersion, 'tlsv1.3');
+  assert.is(listenerOf(`${head}tls_version tlsv1.1`).tls?.tlsVersion, 'tlsv1.2');
+  assert.equal(warningsOf(`${head}tls_version tlsv1.1`), [
+    '4 tls_version: TLS 1.1 is not supported: 1.2 is the lowest version',
+  ]);
+});
+
+test('bad values are errors', () => {
+  assert.match(errorOf(`${head}tls_version 1.2`), 'm.conf:4: tls_version "1.2" is not valid');
+  assert.match(errorOf(`${head}require_certificate yes`), 'expected true or false');
+});
+
+test('paths may hold spaces', () => {
+  assert.is(listenerOf(`${head}cafile /etc/my ca.pem`).tls?.caFile, '/etc/my ca.pem');
+});
+
+test('a certificate path that comes again replaces the first, as in Mosquitto 2.1', () => {
+  const text = `${head}certfile /c2\n`;
+
+  assert.is(listenerOf(text).tls?.certFile, '/c2');
+  assert.equal(warningsOf(text), ['4 certfile: this replaces "/c" from m.conf:2']);
+});
+
+test('keys of one listener do not reach the next', () => {
+  assert.equal(warningsOf(`${head}listener 1883\n`), []);
+  assert.match(errorOf(`listener 1883\nlistener 8883\ncafile /ca\n`), 'm.conf:3: cafile needs');
+});
+
+test.run();

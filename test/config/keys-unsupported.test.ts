@@ -1,0 +1,52 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { keyNames } from '../../src/config/schema.js';
+import { configOf, errorOf, parse, warningsOf } from './support.js';
+
+const test = suite('keys that are known but not supported');
+
+const ours = ['ack_level', 'data_dir', 'http_listener', 'node_name'];
+const redis = ['redis_nodes', 'redis_password', 'redis_prefix', 'redis_username'];
+
+test('each of Mosquitto’s is a warning with file and line, and changes nothing', () => {
+  const plain = configOf('');
+  for (const name of keyNames('unsupported')) {
+    if (ours.includes(name) || redis.includes(name)) continue;
+    const { config, warnings } = parse(`\n${name} some value\n`);
+    assert.equal(
+      warnings.map(({ file, line, key }) => [file, line, key]),
+      [['m.conf', 2, name]],
+    );
+    assert.ok(warnings[0].message.length > 20, name);
+    assert.equal(config, plain, name);
+  }
+});
+
+test('plugin options of any name are known', () => {
+  assert.match(warningsOf('plugin_opt_config_file /a')[0], 'plugins cannot be loaded');
+  assert.match(warningsOf('auth_opt_db_host x')[0], '1 auth_opt_db_host: ');
+  assert.match(errorOf('plugin_opt_ x'), 'unknown key');
+});
+
+test('a whole bridge starts the broker and is reported line by line', () => {
+  const text = 'connection b\naddress 10.0.0.1:1883\ntopic # both 0\nremote_username u\n';
+  assert.is(warningsOf(text).length, 4);
+});
+
+test('values that ask for nothing are not worth a warning', () => {
+  const lines = [
+    'enable_control_api false',
+    'disable_client_cert_date_checks 0',
+    'tls_keyform pem',
+    'websockets_log_level 0',
+  ];
+  assert.equal(warningsOf(lines.join('\n')), []);
+});
+
+test('our own keys of later versions are errors', () => {
+  for (const name of [...ours, ...redis]) {
+    assert.match(errorOf(`${name} x`), 'm.conf:1: not available in this version', name);
+  }
+});
+
+test.run();
