@@ -2,8 +2,10 @@
 import { fileURLToPath } from 'node:url';
 
 export const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
-/** The broker as users start it. */
-export const brokerScript = `${projectRoot}dist/broker.js`;
+/** The broker as users start it is `broker.js` in here. */
+export const distFolder = `${projectRoot}dist/`;
+/** The same sources, compiled together with the benchmarks. */
+export const compiledSources = fileURLToPath(new URL('../src/', import.meta.url));
 export const loadScript = fileURLToPath(new URL('./load.js', import.meta.url));
 export const aedesScript = fileURLToPath(new URL('./peers/aedes.js', import.meta.url));
 export const resultsFile = `${projectRoot}bench/results/latest.json`;

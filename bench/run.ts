@@ -1,8 +1,9 @@
 /**
- * `npm run bench`: measures, prints tables, and after a full run writes `bench/results/latest.json`,
- * `docs/benchmarks.md` and `docs/benchmarks.svg`.
+ * `npm run bench`: measures, prints tables, and after a full run writes the results, the report
+ * and the chart: `bench/results/latest.json`, `docs/benchmarks.md` and `docs/benchmarks.svg`.
  */
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { BenchError } from './bench-error.js';
 import { type Broker, findAedes, findMosquitto, findTidewire } from './e2e/brokers.js';
 import { type EndToEndSettings, measureEndToEnd } from './e2e/end-to-end.js';
@@ -31,6 +32,8 @@ const fullSettings: EndToEndSettings = { rounds: 3, seconds: 3, warmupSeconds: 1
 const quickSettings: EndToEndSettings = { rounds: 1, seconds: 1, warmupSeconds: 0.5 };
 const scaleSizes = [1_000_000, 10_000_000];
 const quickScaleSizes = [1_000_000];
+/** Other work than this makes figures noisy. */
+const QUIET_LOAD = 0.5;
 
 try {
   await main(parseBenchOptions(process.argv.slice(2)));
@@ -42,6 +45,8 @@ try {
 
 async function main(options: BenchOptions): Promise<void> {
   if (options.help) return print(usage);
+  const [load] = loadavg();
+  if (load > QUIET_LOAD) print(`Load average ${load.toFixed(1)}: other work makes figures noisy.`);
   const head = { date: new Date().toISOString().slice(0, 10), machine: describeMachine() };
   const micro = options.micro ? runMicro(options, head) : null;
   const endToEnd = options.endToEnd ? await runEndToEnd(options, head) : null;
@@ -91,7 +96,6 @@ async function runEndToEnd(
 
 function findBrokers(): Broker[] {
   const tidewire = findTidewire();
-  if (tidewire === null) throw new BenchError('dist/broker.js is missing: run `npm run build`');
   const mosquitto = findMosquitto();
   if (mosquitto === null) print('Mosquitto is not installed: the table goes without it.');
   return [tidewire, mosquitto, findAedes()].filter((broker) => broker !== null);

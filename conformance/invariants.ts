@@ -115,6 +115,13 @@ invariant(
 );
 
 invariant(
+  { '5.0': ['MQTT-3.15.2-1', 'MQTT-4.12.0-5'] },
+  'every AUTH of the run has a reason code of a server and the method of its CONNECT',
+  ['code-auth', 'auth-method'],
+  [],
+);
+
+invariant(
   { '5.0': ['MQTT-3.1.2-26', 'MQTT-3.1.2-27', 'MQTT-3.3.2-8', 'MQTT-3.3.2-11'] },
   'no delivery of the run has a Topic Alias that the client did not allow',
   ['topic-alias'],

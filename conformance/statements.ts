@@ -8,6 +8,8 @@ import { invariants, testCases } from './registry.js';
 /** Number of statements in each standard's Appendix B. */
 const counts: Readonly<Record<string, number>> = { '3.1.1': 141, '5.0': 251 };
 
+const LINE_LENGTH = 100;
+
 export interface StatementEntry {
   readonly tests?: readonly string[];
   /** Why no test shows it. */
@@ -52,7 +54,20 @@ export function syncStatements(path: string): void {
       synced[label][id] = tests === undefined ? { reason: entry.reason ?? '' } : { tests };
     }
   }
-  writeFileSync(path, `${JSON.stringify(synced, null, 2)}\n`);
+  writeFileSync(path, format(synced));
+}
+
+/** JSON as the project's formatter wants it: short lists stand on one line. */
+function format(statements: Statements): string {
+  const text = JSON.stringify(statements, null, 2);
+  const joined = text.replace(/^( *"tests": )\[\n([^\]]*?)\n *\]/gm, (whole, start, list) => {
+    const names = String(list)
+      .split('\n')
+      .map((line) => line.trim());
+    const line = `${String(start)}[${names.join(' ')}]`;
+    return line.length <= LINE_LENGTH ? line : whole;
+  });
+  return `${joined}\n`;
 }
 
 function checkEntry(key: string, entry: StatementEntry, declared: readonly string[]): string[] {

@@ -12,6 +12,7 @@ import './both/topics.js';
 import './both/unsubscribe.js';
 import './both/websocket.js';
 import './both/will.js';
+import './users/walk.js';
 import './v3/connect.js';
 import './v5/alias.js';
 import './v5/auth.js';

@@ -2,11 +2,12 @@
  * Puts the layers together: a configuration becomes a running broker. The executable and the
  * library API both start here.
  */
+import { randomInt } from 'node:crypto';
+import { FileAccess } from './access/file-access.js';
 import { systemClock } from './base/clock.js';
 import type { BrokerError } from './base/errors.js';
 import { type Log, silentLog } from './base/log.js';
 import { XorShift32 } from './base/prng.js';
-import { FileAccess } from './access/file-access.js';
 import type { Access } from './broker/access.js';
 import { BrokerCore } from './broker/core.js';
 import { type Observer, silentObserver } from './broker/observer.js';
@@ -49,7 +50,7 @@ export class Assembly {
       limits: config.limits,
       logsConnections: config.log.connectionMessages,
       clock: systemClock,
-      prng: new XorShift32(Date.now()),
+      prng: new XorShift32(randomInt(1, 2 ** 31)),
       log: this.log,
       observer: options.observer ?? silentObserver,
       schedule: setImmediate,
@@ -66,7 +67,12 @@ export class Assembly {
       await this.closeListeners();
       throw error;
     }
-    this.ticker = setInterval(() => this.core.tick(), TICK_MS);
+    this.run();
+  }
+
+  /** Starts the clockwork: keep-alive, expiry, wills. */
+  run(): void {
+    this.ticker ??= setInterval(() => this.core.tick(), TICK_MS);
   }
 
   /** Binds one more listener. @throws BrokerError */
@@ -76,8 +82,7 @@ export class Assembly {
     const { limits } = this.config;
     const fileAccess = this.fileAccess.get(config.access)!;
     const listener = createListener(config, {
-      accept: (transport, from, acceptedAtMs) =>
-        core.accept(transport, from, access, acceptedAtMs),
+      accept: (transport, from, acceptedAtMs) => core.accept(transport, from, access, acceptedAtMs),
       admission: this.admission,
       onRefused: () => {
         core.metrics.connectionsRefused++;

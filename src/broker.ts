@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The executable: flags, signals, exit codes. */
 import { readFileSync } from 'node:fs';
-import { runPasswdCommand } from './access/passwd-command.js';
+import { processPasswdIo, runPasswdCommand } from './access/passwd-command.js';
 import { Assembly } from './assembly.js';
 import { BrokerError, messageOf } from './base/errors.js';
 import { parseFlags, type RunOptions, usage } from './config/flags.js';
@@ -50,7 +50,7 @@ async function main(args: readonly string[]): Promise<void> {
       process.stdout.write(`tidewire ${version()}\n`);
       return;
     case 'passwd':
-      process.exitCode = await runPasswdCommand([...invocation.args]);
+      process.exitCode = await runPasswdCommand(invocation.args, processPasswdIo());
       return;
     case 'config-test':
       read(invocation.options);

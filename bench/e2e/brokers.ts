@@ -1,8 +1,9 @@
 /** The brokers of the end-to-end table and how each is started with nothing but a port. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { aedesScript, brokerScript, projectRoot } from '../paths.js';
+import { BenchError } from '../bench-error.js';
+import { aedesScript, compiledSources, distFolder, projectRoot } from '../paths.js';
 
 export interface Broker {
   readonly id: 'tidewire' | 'mosquitto' | 'aedes';
@@ -18,14 +19,21 @@ export function brokerConfig(port: number): string {
   return `listener ${port} 127.0.0.1\nallow_anonymous true\n`;
 }
 
-export function findTidewire(): Broker | null {
-  if (!existsSync(brokerScript)) return null;
+/** The broker in `dist`, which must be what the sources beside this program say. */
+export function findTidewire(): Broker {
+  const names = readdirSync(compiledSources, { recursive: true, encoding: 'utf8' });
+  for (const name of names) {
+    if (!name.endsWith('.js')) continue;
+    const built = `${distFolder}${name}`;
+    if (existsSync(built) && isSameFile(built, `${compiledSources}${name}`)) continue;
+    throw new BenchError(`dist/${name} is missing or out of date: run \`npm run build\``);
+  }
   return {
     id: 'tidewire',
     name: 'Tidewire',
     version: versionIn(`${projectRoot}package.json`),
     command: process.execPath,
-    args: (config) => [brokerScript, '-c', config],
+    args: (config) => [`${distFolder}broker.js`, '-c', config],
   };
 }
 
@@ -54,6 +62,10 @@ export function findAedes(): Broker | null {
     command: process.execPath,
     args: (_config, port) => [aedesScript, String(port)],
   };
+}
+
+function isSameFile(a: string, b: string): boolean {
+  return readFileSync(a).equals(readFileSync(b));
 }
 
 function versionIn(manifest: string): string {

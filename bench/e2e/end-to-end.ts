@@ -57,27 +57,44 @@ export async function measureEndToEnd(
   settings: EndToEndSettings,
   progress: (line: string) => void,
 ): Promise<WorkloadResult[]> {
-  const notes = new Map<string, string>();
+  const notes = new Map<Workload, string[]>();
   const samples = new Map<string, Measurement[]>();
+  for (const workload of workloads) notes.set(workload, []);
   for (let round = 1; round <= settings.rounds; round++) {
     for (const workload of workloads) {
       const { options, note } = fitToMachine(workload);
-      notes.set(workload.id, note);
+      if (round === 1 && note !== '') notes.get(workload)!.push(note);
       for (const broker of brokers) {
-        const sample = await runOnce(broker, workload, options, settings);
         const key = `${workload.id} ${broker.id}`;
+        if (round > 1 && !samples.has(key)) continue;
+        const sample = await runOnce(broker, workload, options, settings).catch((error) => {
+          return refusalOf(broker, error);
+        });
+        const line = `round ${round}: ${workload.name}, ${broker.name}:`;
+        if (typeof sample === 'string') {
+          notes.get(workload)!.push(sample);
+          progress(`${line} ${sample}`);
+          continue;
+        }
         samples.set(key, [...(samples.get(key) ?? []), sample]);
-        progress(`round ${round}: ${workload.name}, ${broker.name}: ${describe(workload, sample)}`);
+        progress(`${line} ${describe(workload, sample)}`);
       }
     }
   }
   return workloads.map((workload) => ({
     workload,
-    measurements: brokers.map((broker) => {
-      return combine(workload, samples.get(`${workload.id} ${broker.id}`)!);
+    measurements: brokers.flatMap((broker) => {
+      const found = samples.get(`${workload.id} ${broker.id}`);
+      return found === undefined ? [] : [combine(workload, found)];
     }),
-    note: notes.get(workload.id)!,
+    note: notes.get(workload)!.join('; '),
   }));
+}
+
+/** A peer that cannot do a workload (Aedes: MQTT 5.0) leaves a gap; Tidewire may not. */
+function refusalOf(broker: Broker, error: unknown): string {
+  if (!(error instanceof BenchError) || broker.id === 'tidewire') throw error;
+  return `${broker.name}: ${error.message}`;
 }
 
 /** Fewer idle connections where the system does not allow as many open files. */

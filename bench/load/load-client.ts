@@ -180,7 +180,7 @@ export class LoadClient {
     this.run.onProgress();
   }
 
-  /** Takes all whole packets of `bytes[at..end)`; returns where the first one that is not whole starts. */
+  /** Takes the whole packets of `bytes[at..end)`; returns where the first other one starts. */
   private scan(bytes: Buffer, at: number, end: number): number {
     const run = this.run;
     const now = run.isMeasuring ? nowUs() : 0;
@@ -252,6 +252,11 @@ export class LoadClient {
   private keepRest(bytes: Buffer, from: number, end: number): void {
     this.restBytes = end - from;
     if (this.restBytes === 0) return;
+    if (this.restBytes > this.run.buffers.headroom) {
+      this.fail('got a packet larger than this run makes: are there messages of an earlier one?');
+      this.restBytes = 0;
+      return;
+    }
     if (this.restBytes > this.rest.length) this.rest = Buffer.alloc(this.restBytes * 2);
     bytes.copy(this.rest, 0, from, end);
   }

@@ -35,8 +35,8 @@ export function encodeSubscribe(options: LoadOptions, filter: string): Buffer {
 }
 
 /**
- * The PUBLISH frames of one burst, equal and in a row, encoded once. A burst patches the packet id and the
- * time stamp of its frames in place and sends one slice.
+ * The PUBLISH frames of one burst, equal and in a row, encoded once. A burst patches the packet id
+ * and the time stamp of its frames in place and sends one slice.
  *
  *   frame = header | remaining length | topic | packet id (QoS > 0) | properties (v5) | payload
  */

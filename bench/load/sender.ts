@@ -9,9 +9,9 @@ import type { Socket } from 'node:net';
 import { LoadError } from './load-error.js';
 
 export interface Sender {
-  /** Writes under way: given to the kernel only in part so far. */
+  /** Writes under way: not, or only in part, with the kernel. More would pile up. */
   pending: number;
-  /** True: the bytes have left and may be reused; false: they may be once `pending` is 0. */
+  /** True: the bytes may be reused at once; false: when `pending` is 0 again. */
   send(bytes: Uint8Array): boolean;
 }
 
@@ -29,9 +29,6 @@ interface StreamBinding {
 }
 
 const binding = findBinding();
-
-/** What the sockets are written with; shown in reports. */
-export const senderKind = binding === null ? 'stream' : 'handle';
 
 /** For a connected socket. `onFailure` is called at most once per failed write. */
 export function createSender(socket: Socket, onFailure: (error: LoadError) => void): Sender {
@@ -94,10 +91,10 @@ class StreamSender implements Sender {
 
   send(bytes: Uint8Array): boolean {
     this.pending++;
-    this.socket.write(bytes, () => {
+    this.socket.write(Buffer.from(bytes), () => {
       this.pending--;
     });
-    return false;
+    return true;
   }
 }
 

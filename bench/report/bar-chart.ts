@@ -151,8 +151,9 @@ function drawPanel(
 
 function drawBar(bar: Bar, y: number, scale: number): string {
   const width = Math.max(1, bar.value * scale);
-  const rect = `<rect class="${bar.kind}" x="${LABELS_WIDTH}" y="${y}" width="${fixed(width)}" height="${BAR}"/>`;
-  return `${rect}\n${text(LABELS_WIDTH + width + 8, y + BAR - 2, 'small', bar.text)}`;
+  const place = `x="${LABELS_WIDTH}" y="${y}" width="${fixed(width)}" height="${BAR}"`;
+  const value = text(LABELS_WIDTH + width + 8, y + BAR - 2, 'small', bar.text);
+  return `<rect class="${bar.kind}" ${place}/>\n${value}`;
 }
 
 function line(kind: string, offset: number, from: number, to: number): string {

@@ -13,7 +13,8 @@ import { detailTable, microTable, scaleTable, summaryTable, toMarkdown } from '.
 export function toReport(results: Results): string {
   const parts = [
     '# Benchmarks',
-    'Made by `npm run bench`; do not edit. How and why it measures like this: [ADR 5](adr/0005-benchmarks.md).',
+    `Made by \`npm run bench\`; do not edit. How and why it measures like this:
+[ADR 5](adr/0005-benchmarks.md).`,
   ];
   if (results.endToEnd !== null) parts.push(...endToEndPart(results.endToEnd));
   if (results.scale !== null) parts.push(...scalePart(results.scale));
@@ -33,17 +34,18 @@ function endToEndPart(section: EndToEndSection): string[] {
     ),
     '![Bar chart of the table below](benchmarks.svg)',
     `Deliveries per second of broker CPU time (user and system, all threads), measured in one run:
-for each workload each broker in turn, a fresh process each time, in its default configuration but
-for the port and \`allow_anonymous true\`. \`must\` and \`aim\` are multiples of Mosquitto's figure. The
-last row is the growth of resident memory per connection with ${IDLE_CONNECTIONS.toLocaleString('en')} of them.`,
+for each workload each broker in turn, a fresh process each time, in its default configuration
+but for the port and \`allow_anonymous true\`. \`must\` and \`aim\` are multiples of Mosquitto's
+figure. The last row is the growth of resident memory per connection, with
+${IDLE_CONNECTIONS.toLocaleString('en')} of them.`,
     toMarkdown(summaryTable(section)),
     ...notes.map(({ workload, note }) => `${workload.name}: ${note}.`),
-    `ᵍ generator-bound: the load generator used at least 0.95 of a core while the broker used less than
-0.9, so the broker could have delivered more per second. The figure per CPU second still holds, but
-a broker that has to wait gets smaller batches.`,
+    `ᵍ generator-bound: the load generator used at least 0.95 of a core while the broker used less
+than 0.9, so the broker could have delivered more per second. The figure per CPU second still
+holds, but a broker that has to wait gets smaller batches.`,
     '### Wall-clock figures',
-    `CPU is in cores: 1.00 is one core all the time. Latency is from publish to delivery in the closed
-loop, so it is mostly the time that a message waits among the others in the window. Lost:
+    `CPU is in cores: 1.00 is one core all the time. Latency is from publish to delivery in the
+closed loop, so it is mostly the time that a message waits among the others in the window. Lost:
 deliveries that did not come within 3 s of the end (a broker with a short queue drops them).`,
     toMarkdown(detailTable(section)),
   ];
@@ -53,8 +55,8 @@ function scalePart(section: ScaleSection): string[] {
   return [
     '## Many subscriptions',
     runBy(section, 'one process per size'),
-    `Half of the filters are exact, the others have \`+\` or \`#\` at various levels. Match times are
-medians over topics that were not matched before, so no cache helps; in parentheses how many
+    `Half of the filters are exact, the others have \`+\` or \`#\` at various levels. Match times
+are medians over topics that were not matched before, so no cache helps; in parentheses how many
 subscriptions one topic matched on average.`,
     toMarkdown(scaleTable(section)),
     growthOf(section),
@@ -70,9 +72,10 @@ function growthOf(section: ScaleSection): string {
     return `${match.name} ${(match.ns / small.matches[i].ns).toFixed(1)}×`;
   });
   const memory = (large.bytesPerSubscription / small.bytesPerSubscription).toFixed(2);
-  return `With ${times}× the subscriptions, memory per subscription grows ${memory}×, and the time of a
-match: ${matches.join(', ')}. The number of levels bounds the steps of a match; what grows is the
-number of targets and the share of the tree that the processor's caches do not hold.`;
+  return `With ${times}× the subscriptions, memory per subscription grows ${memory}×, and the time
+of a match: ${matches.join(', ')}. A match visits
+as many nodes in the large index as in the small one; what differs is how many of them the
+processor's caches hold.`;
 }
 
 function microPart(section: MicroSection): string[] {

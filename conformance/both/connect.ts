@@ -26,6 +26,37 @@ test(
 );
 
 test(
+  { '3.1': [], '3.1.1': ['MQTT-7.1.1-1'], '5.0': ['MQTT-4.2.0-1'] },
+  'reads packets that come byte by byte, and many that come at once',
+  async (t) => {
+    const client = await t.open();
+    const topic = t.topic();
+    const packets = [
+      build.subscribe(t.version, { packetId: 1, filters: [{ filter: topic, qos: 2 }] }),
+      build.publish(t.version, { topic, payload: 'one', qos: 1, packetId: 2 }),
+      build.publish(t.version, { topic, payload: 'two', qos: 2, packetId: 3 }),
+      build.ack(t.version, 'pubrel', 3),
+      build.pingreq(),
+    ];
+    for (const byte of build.connect(t.version, { clientId: client.clientId })) {
+      client.send(Buffer.of(byte));
+    }
+    await client.expect('connack');
+    for (const byte of Buffer.concat(packets)) client.send(Buffer.of(byte));
+    await client.take('pingresp');
+    await client.receiveAll(2);
+    client.send(...packets.slice(1), ...packets.slice(1));
+    const four = await client.receiveAll(4);
+    const expected = ['one', 'two', 'one', 'two'];
+    equal(
+      four.map((one) => one.payload.toString()),
+      expected,
+      'messages',
+    );
+  },
+);
+
+test(
   { '3.1': [], '3.1.1': ['MQTT-3.1.3-5'], '5.0': ['MQTT-3.1.3-5'] },
   'accepts client ids of 1 and of 23 characters out of all 62 letters and digits',
   async (t) => {

@@ -47,6 +47,24 @@ test(
 );
 
 test(
+  { '3.1.1': ['MQTT-3.3.1-2', 'MQTT-4.3.1-1'], '5.0': ['MQTT-3.3.1-2', 'MQTT-4.3.1-1'] },
+  'closes at a QoS 0 PUBLISH with DUP 1, or delivers it with DUP 0',
+  async (t) => {
+    const [watcher, publisher] = await t.connectAll({}, {});
+    await watcher.subscribe(t.topic(), 1);
+    publisher.send(build.publish(t.version, { topic: t.topic(), payload: 'x', dup: true }));
+    publisher.send(build.pingreq());
+    await publisher.until('an answer', () => publisher.packets.length > 0 || publisher.isClosed);
+    if (publisher.packets[0]?.type === 'pingresp') {
+      ok(!(await watcher.receive()).dup, 'DUP 0', 'DUP 1');
+      return;
+    }
+    await publisher.expectClosed({ codes: t.isV5 ? [0x81, 0x82] : [] });
+    await watcher.expectNothing(watcher, 1);
+  },
+);
+
+test(
   { '3.1': [], '3.1.1': ['MQTT-3.3.1-3'], '5.0': ['MQTT-3.3.1-3'] },
   'does not pass on the DUP flag of a publisher',
   async (t) => {

@@ -122,7 +122,7 @@ test(
 test(
   {
     '3.1.1': ['MQTT-3.3.1-1', 'MQTT-4.4.0-1', 'MQTT-4.3.2-1', 'MQTT-2.3.1-4', 'MQTT-4.6.0-1'],
-    '5.0': ['MQTT-3.3.1-1', 'MQTT-4.4.0-1', 'MQTT-4.3.2-3', 'MQTT-4.3.3-3', 'MQTT-4.3.3-2'],
+    '5.0': ['MQTT-3.3.1-1', 'MQTT-4.4.0-1', 'MQTT-4.3.2-3', 'MQTT-4.3.3-3', 'MQTT-4.6.0-5'],
   },
   'resends unacknowledged QoS 1 and 2 messages on resume: same ids, same order, DUP 1',
   async (t) => {

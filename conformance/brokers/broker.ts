@@ -1,13 +1,13 @@
 /** A broker under test: started here in as many processes as its profiles need, or already there. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Endpoint, openTcp } from '../raw/wire.js';
 import { type BrokerKind, type Group, groupOf, type ProfileName, user } from './profiles.js';
 
-const START_MS = 15_000;
+const START_MS = 40_000;
 const STOP_MS = 6000;
 const RETRY_MS = 25;
 
@@ -86,6 +86,7 @@ export class LocalBroker implements Broker {
   }
 
   missing(profile: ProfileName): string | null {
+    if (profile === 'tls' && !hasOpenssl()) return 'openssl is not installed';
     return groupOf(profile).not.includes(this.kind) ? `${this.kind} has no ${profile}` : null;
   }
 
@@ -130,7 +131,10 @@ export class LocalBroker implements Broker {
     const file = join(folder, 'broker.conf');
     writeFileSync(file, this.configuration(group, ports, folder));
     const [program, ...first] = this.command;
-    const child = spawn(program, [...first, '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, [...first, '-c', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: cleanEnvironment(),
+    });
     const running: Running = { group, folder, ports, child, output: '' };
     this.running.set(group.name, running);
     const collect = (bytes: Buffer) => {
@@ -144,7 +148,7 @@ export class LocalBroker implements Broker {
       const how = signal ?? `status ${status}`;
       this.ended.push(`${this.name} (${group.name}) ended with ${how}: ${running.output.trim()}`);
     });
-    await Promise.all([...ports.values()].map((port) => this.waitFor(port)));
+    await Promise.all([...ports.values()].map((port) => this.waitFor(port, running)));
   }
 
   private configuration(
@@ -160,15 +164,18 @@ export class LocalBroker implements Broker {
     return `${lines.join('\n').replaceAll('FOLDER', folder)}\n`;
   }
 
-  private async waitFor(port: number): Promise<void> {
+  private async waitFor(port: number, running: Running): Promise<void> {
     const end = performance.now() + START_MS;
     for (;;) {
       if (this.ended.length > 0) throw new Error(this.ended[0]);
       try {
         (await openTcp({ host: '127.0.0.1', port })).destroy();
         return;
-      } catch (error) {
-        if (performance.now() > end) throw error;
+      } catch {
+        if (performance.now() > end) {
+          const where = `${this.name} (${running.group.name}) does not listen on ${port}`;
+          throw new Error(`${where} after ${START_MS / 1000} s: ${running.output.trim()}`);
+        }
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
@@ -186,6 +193,12 @@ export class LocalBroker implements Broker {
   }
 }
 
+/** The environment without settings for a broker: only the file counts. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEWIRE_'));
+  return Object.fromEntries(entries);
+}
+
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
@@ -196,6 +209,11 @@ async function freePorts(count: number): Promise<number[]> {
   }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+function hasOpenssl(): boolean {
+  const folders = (process.env.PATH ?? '').split(':');
+  return folders.some((folder) => existsSync(join(folder, 'openssl')));
 }
 
 function writeCertificate(folder: string): void {

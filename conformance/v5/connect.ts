@@ -109,7 +109,6 @@ test(
     const twice = propertyBytes({ willDelayInterval: 1 });
     const wrong: (readonly [string, Buffer])[] = [
       ['Will Delay Interval twice', Buffer.concat([twice, twice])],
-      ['Payload Format Indicator 2', propertyBytes({ payloadFormatIndicator: 2 })],
       ['Topic Alias', propertyBytes({ topicAlias: 1 })],
       ['Session Expiry Interval', propertyBytes({ sessionExpiryInterval: 1 })],
       ['Response Topic with a wildcard', propertyBytes({ responseTopic: 'a/#' })],

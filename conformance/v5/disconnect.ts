@@ -21,8 +21,8 @@ test(
   async (t) => {
     const breaches: readonly (readonly [Buffer, readonly number[]])[] = [
       [build.subscribe(5, { packetId: 0, filters: [{ filter: 'a' }] }), [0x81, 0x82]],
-      [build.publish(5, { topic: 'a/#' }), [0x81, 0x90]],
-      [build.publish(5, { topic: 'a', properties: { topicAlias: 65_535 } }), [0x82, 0x94]],
+      [build.publish(5, { topic: 'a/#' }), [0x81, 0x82, 0x90]],
+      [build.publish(5, { topic: 'a', properties: { topicAlias: 65_535 } }), [0x81, 0x82, 0x94]],
       [build.connect(5, { clientId: 'x' }), [0x82]],
     ];
     for (const [bytes, codes] of breaches) {

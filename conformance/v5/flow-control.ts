@@ -139,20 +139,26 @@ test(
     await client.subscribe(t.topic(), 1);
     await publisher.publish(t.topic(), 'held', { qos: 1 });
     const held = await client.expect('publish');
-    const batch = 100;
-    for (let sent = 0; sent < 65_700; sent += batch) {
+    let isHeld = true;
+    const batch = 300;
+    for (let sent = 0; sent < 66_000; sent += batch) {
       const packets = Array.from({ length: batch }, (_, at) =>
         build.publish(5, { topic: t.topic(), qos: 1, packetId: at + 1 }),
       );
       publisher.send(...packets);
-      const acks: Buffer[] = [];
-      for (let at = 0; at < batch; at++) {
-        const message = await client.expect('publish');
-        ok(message.packetId !== held.packetId, 'another id', `id ${message.packetId}, in use`);
-        acks.push(build.ack(5, 'puback', message.packetId));
-      }
-      client.send(...acks);
       for (let at = 0; at < batch; at++) await publisher.expect('puback', at + 1);
+      const messages = (await client.fence(publisher, 0)).filter((one) => one.type === 'publish');
+      if (messages.length < batch) {
+        // A server may wait for the oldest id before it comes round to it again.
+        ok(isHeld && sent > 60_000, `${batch} messages`, `${messages.length}`);
+        client.send(build.ack(5, 'puback', held.packetId));
+        isHeld = false;
+      }
+      while (messages.length < batch) messages.push(await client.take('publish'));
+      for (const { packetId } of messages) {
+        ok(!isHeld || packetId !== held.packetId, 'an unused id', `id ${packetId}, in use`);
+      }
+      client.send(...messages.map(({ packetId }) => build.ack(5, 'puback', packetId)));
     }
   },
   { profile: 'wide', isSlow: true },

@@ -165,7 +165,6 @@ test(
       ['Correlation Data twice', twice({ correlationData: 'x' })],
       ['Message Expiry Interval twice', twice({ messageExpiryInterval: 9 })],
       ['Payload Format Indicator twice', twice({ payloadFormatIndicator: 0 })],
-      ['Payload Format Indicator 2', propertyBytes({ payloadFormatIndicator: 2 })],
       ['Session Expiry Interval', propertyBytes({ sessionExpiryInterval: 9 })],
       ['Reason String', propertyBytes({ reasonString: 'x' })],
       ['property 0x7f', Buffer.of(0x7f, 0)],

@@ -6,12 +6,13 @@
  */
 
 import { type Log, silentLog } from '../base/log.js';
-import type {
-  Access,
-  AuthenticationExchange,
-  AuthenticationResult,
-  AuthenticationStep,
-  ClientIdentity,
+import {
+  type Access,
+  type AuthenticationExchange,
+  type AuthenticationResult,
+  type AuthenticationStep,
+  type ClientIdentity,
+  isNamedByPeer,
 } from '../broker/access.js';
 import type { AccessConfig } from '../config/config.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
@@ -84,7 +85,8 @@ export class FileAccess implements Access, ScramCredentials {
     const { config, passwords } = this.rules;
     const { username } = client;
     if (!hasPrefix(client, config)) return REFUSED;
-    if (isNamedByTls(client)) return isTlsNameGiven(client) ? admitted(username) : NO_CERTIFICATE;
+    if (isNamedByPeer(client.listener))
+      return isTlsNameGiven(client) ? admitted(username) : NO_CERTIFICATE;
     if (username === null) return config.allowAnonymous ? admitted(null) : REFUSED;
     if (passwords === null) return config.allowAnonymous ? admitted(username) : REFUSED;
     // As in Mosquitto, nobody logs in with an empty password, whatever the file says.
@@ -98,7 +100,7 @@ export class FileAccess implements Access, ScramCredentials {
     const { config, passwords } = this.rules;
     if (method !== SCRAM_SHA_256 || passwords === null || !passwords.hasScram) return null;
     const isAdmissible =
-      hasPrefix(client, config) && (!isNamedByTls(client) || isTlsNameGiven(client));
+      hasPrefix(client, config) && (!isNamedByPeer(client.listener) || isTlsNameGiven(client));
     if (!isAdmissible) return refusingExchange;
     const exchange = new ScramExchange(this, { expectedUsername: client.username });
     return {
@@ -114,7 +116,7 @@ export class FileAccess implements Access, ScramCredentials {
     const { config, passwords } = this.rules;
     const { username } = client;
     // A certificate stays what it was; a prefix is asked for when a client connects.
-    if (isNamedByTls(client)) return true;
+    if (isNamedByPeer(client.listener)) return true;
     if (username === null || passwords === null) return config.allowAnonymous;
     return passwords.has(username) && !this.outdated.has(username);
   }
@@ -224,11 +226,6 @@ function loadRules(config: AccessConfig, log: Log): Rules {
 
 function hasPrefix(client: ClientIdentity, config: AccessConfig): boolean {
   return client.clientId.startsWith(config.clientIdPrefixes);
-}
-
-/** The user name is the certificate's, or the PSK identity; without TLS the keys mean nothing. */
-function isNamedByTls({ listener }: ClientIdentity): boolean {
-  return listener.tls !== null && (listener.useIdentityAsUsername || listener.useSubjectAsUsername);
 }
 
 /** The connection took the user name from TLS; checked again here, as no password will be. */

@@ -15,6 +15,15 @@ export interface ClientIdentity {
   readonly protocolVersion: ProtocolVersion;
 }
 
+/**
+ * True when the user name comes from the client certificate or the PSK identity, of this
+ * connection or of the one that a PROXY v2 header describes, and not from CONNECT.
+ */
+export function isNamedByPeer(listener: ListenerConfig): boolean {
+  const hasIdentity = listener.tls !== null || listener.proxyProtocol === 2;
+  return hasIdentity && (listener.useIdentityAsUsername || listener.useSubjectAsUsername);
+}
+
 export type AuthenticationResult =
   | { readonly ok: true; readonly username: string | null }
   /** `reasonCode` is a v5 CONNACK code of 0x80 or above; 3.1.1 clients get its equivalent. */

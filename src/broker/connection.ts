@@ -23,6 +23,7 @@ import {
 } from '../protocol/variable-byte-integer.js';
 import type { Access, ClientIdentity } from './access.js';
 import { handleAcknowledgement } from './acknowledgements.js';
+import { Carry } from './carry.js';
 import { closeConnection } from './closing.js';
 import { ConnectionState } from './connection-state.js';
 import type { BrokerCore } from './core.js';
@@ -41,8 +42,6 @@ import type { PendingWill } from './will.js';
 
 /** The shared read buffer with its view. */
 const readBlock = new Block(readBuffer);
-/** Room for the first bytes of a packet whose length is not known yet. */
-const CARRY_START = 64;
 /** Extra time over the keep-alive: one and a half times [MQTT-3.1.2-22]. */
 const KEEP_ALIVE_FACTOR = 1.5;
 
@@ -84,9 +83,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   heapIndex = -1;
   private holds = 0;
   private isReleasePending = false;
-  private carry: Block | null = null;
-  private carryStart = 0;
-  private carryEnd = 0;
+  private carry: Carry | null = null;
   private isHeldByOutput = false;
   private readonly rateLimit: RateLimit | null;
 
@@ -127,8 +124,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
       return;
     }
     const block = bytes === readBuffer ? readBlock : new Block(bytes);
-    const at = this.parse(block, start, end);
-    if (at < end && !this.isClosed) this.saveCarry(block, at, end);
+    this.parseAndKeep(block, start, end);
     this.afterInput(end - start);
   }
 
@@ -164,7 +160,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     this.isReleasePending = false;
     if (this.isClosed || this.holds > 0) return;
     this.core.turn.begin();
-    this.parseCarry();
+    if (this.carry !== null) this.parseCarry(this.carry);
     this.afterInput(0);
     if (this.isClosed || this.holds > 0) return;
     this.transport.resume();
@@ -250,8 +246,15 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     this.hold();
   }
 
-  /** Parses whole packets from `start` on; returns where the first one begins that is not whole. */
+  /** As `parsePackets`; nothing refers to the bytes afterwards. */
   private parse(block: Block, start: number, end: number): number {
+    const at = this.parsePackets(block, start, end);
+    if (this.core.openRuns.length > 0) this.core.endRuns();
+    return at;
+  }
+
+  /** Parses whole packets from `start` on; returns where the first one begins that is not whole. */
+  private parsePackets(block: Block, start: number, end: number): number {
     const { bytes } = block;
     let at = start;
     while (end - at >= 2) {
@@ -347,73 +350,54 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   }
 
   private onDataWithCarry(bytes: Buffer, start: number, end: number): void {
-    const length = this.carryEnd - this.carryStart;
-    const from = start - length;
-    const canJoin = this.holds === 0 && length <= READ_HEADROOM && bytes === readBuffer;
-    if (canJoin && this.carry !== null) {
-      bytes.set(this.carry.bytes.subarray(this.carryStart, this.carryEnd), from);
-      if (this.packetEnd(bytes, from, end) <= end) {
+    const { carry } = this;
+    if (carry === null) {
+      this.carry = new Carry(this.core.pool, bytes, start, end);
+      this.afterInput(end - start);
+      return;
+    }
+    const from = start - carry.length;
+    const canJoin = this.holds === 0 && carry.length <= READ_HEADROOM && bytes === readBuffer;
+    if (canJoin) {
+      bytes.set(carry.block.bytes.subarray(carry.start, carry.end), from);
+      if (packetEnd(bytes, from, end) <= end) {
         this.dropCarry();
-        const at = this.parse(readBlock, from, end);
-        if (at < end && !this.isClosed) this.saveCarry(readBlock, at, end);
+        this.parseAndKeep(readBlock, from, end);
         this.afterInput(end - start);
         return;
       }
     }
-    this.appendCarry(bytes, start, end);
-    if (this.holds === 0) this.parseCarry();
+    carry.append(bytes, start, end);
+    if (this.holds === 0) this.parseCarry(carry);
     this.afterInput(end - start);
   }
 
-  /** End of the packet at `at`, as far as its header tells; Infinity when it does not yet. */
-  private packetEnd(bytes: Buffer, at: number, end: number): number {
-    const length = readVariableByteInteger(bytes, at + 1, end);
-    if (length === INCOMPLETE) return Number.POSITIVE_INFINITY;
-    return length < 0 ? end : at + 1 + variableByteIntegerSize(length) + length;
-  }
-
-  private parseCarry(): void {
-    const block = this.carry;
-    if (block === null) return;
+  private parseCarry(carry: Carry): void {
+    const { block, start, end } = carry;
     // Until it is whole, a large packet is not looked at again with each of its pieces.
-    const { carryStart, carryEnd } = this;
-    const firstEnd = this.packetEnd(block.bytes, carryStart, carryEnd);
-    const isTooLarge = firstEnd - carryStart > this.packetBytesMax;
-    const isPartial = firstEnd > carryEnd && firstEnd !== Number.POSITIVE_INFINITY;
+    const firstEnd = packetEnd(block.bytes, start, end);
+    const isTooLarge = firstEnd - start > this.packetBytesMax;
+    const isPartial = firstEnd > end && firstEnd !== Number.POSITIVE_INFINITY;
     if (isPartial && !isTooLarge) return;
-    const at = this.parse(block, carryStart, carryEnd);
-    if (at < carryEnd && !this.isClosed) this.carryStart = at;
+    const at = this.parse(block, start, end);
+    if (at < end && !this.isClosed) carry.start = at;
     else this.dropCarry();
   }
 
+  private parseAndKeep(block: Block, start: number, end: number): void {
+    const at = this.parse(block, start, end);
+    if (at < end && !this.isClosed) this.carry = new Carry(this.core.pool, block.bytes, at, end);
+  }
+
   private dropCarry(): void {
+    this.carry?.release();
     this.carry = null;
-    this.carryStart = 0;
-    this.carryEnd = 0;
   }
+}
 
-  private saveCarry(block: Block, start: number, end: number): void {
-    const carry = Block.allocate(Math.max(CARRY_START, end - start));
-    carry.bytes.set(block.bytes.subarray(start, end));
-    this.carry = carry;
-    this.carryStart = 0;
-    this.carryEnd = end - start;
-  }
-
-  /** Grows by doubling, so that a length without its bytes costs the peer, not us. */
-  private appendCarry(bytes: Buffer, start: number, end: number): void {
-    const added = end - start;
-    const held = this.carryEnd - this.carryStart;
-    let carry = this.carry;
-    if (carry === null || carry.bytes.length < this.carryEnd + added) {
-      const grown = Block.allocate(Math.max(held + added, held * 2, CARRY_START));
-      if (carry !== null) grown.bytes.set(carry.bytes.subarray(this.carryStart, this.carryEnd));
-      carry = grown;
-      this.carry = carry;
-      this.carryStart = 0;
-      this.carryEnd = held;
-    }
-    carry.bytes.set(bytes.subarray(start, end), this.carryEnd);
-    this.carryEnd += added;
-  }
+/** End of the packet at `at`, as far as its header tells; Infinity when it does not yet. */
+function packetEnd(bytes: Buffer, at: number, end: number): number {
+  const length = readVariableByteInteger(bytes, at + 1, end);
+  if (length === INCOMPLETE) return Number.POSITIVE_INFINITY;
+  return length < 0 ? end : at + 1 + variableByteIntegerSize(length) + length;
 }

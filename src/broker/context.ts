@@ -9,7 +9,7 @@ import type { Limits } from '../config/limits.js';
 import type { Message } from '../protocol/message.js';
 import type { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
-import type { ChunkPool } from './output.js';
+import type { ChunkPool, Output } from './output.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
 
@@ -18,6 +18,8 @@ export interface BrokerContext {
   readonly limits: Limits;
   readonly turn: Turn;
   readonly pool: ChunkPool;
+  /** See `Output`: runs end before the bytes that they lie in are given up. */
+  readonly openRuns: Output[];
   readonly metrics: Metrics;
   readonly deadlines: DeadlineHeap;
   readonly clock: Clock;

@@ -21,7 +21,7 @@ import type { BrokerContext } from './context.js';
 import { Handshakes } from './handshake.js';
 import { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
-import { ChunkPool } from './output.js';
+import { ChunkPool, type Output } from './output.js';
 import { type MessageOptions, messageOf, messageOfWill } from './own-messages.js';
 import { RetainedStore } from './retained-store.js';
 import { Router } from './router.js';
@@ -61,6 +61,7 @@ export class BrokerCore implements BrokerContext {
   readonly observer: Observer;
   readonly turn: Turn;
   readonly pool = new ChunkPool();
+  readonly openRuns: Output[] = [];
   readonly metrics = new Metrics();
   readonly deadlines = new DeadlineHeap();
   readonly flightSlab = new Slab(FLIGHT_SLAB_BYTES);
@@ -169,6 +170,13 @@ export class BrokerCore implements BrokerContext {
     this.retained.set(kept);
     if (source !== undefined) this.subscriptions.rememberSource(kept, source);
     return true;
+  }
+
+  /** The bytes of a parse are about to be given up. */
+  endRuns(): void {
+    const runs = this.openRuns;
+    for (let index = 0; index < runs.length; index++) runs[index]!.endRun();
+    runs.length = 0;
   }
 
   pong(connection: Connection): void {

@@ -18,11 +18,12 @@ import { MqttError } from '../protocol/mqtt-error.js';
 import { AUTH, CONNECT, DISCONNECT } from '../protocol/packet-types.js';
 import { malformed, protocolError } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
-import type {
-  AuthenticationExchange,
-  AuthenticationResult,
-  AuthenticationStep,
-  ClientIdentity,
+import {
+  type AuthenticationExchange,
+  type AuthenticationResult,
+  type AuthenticationStep,
+  type ClientIdentity,
+  isNamedByPeer,
 } from './access.js';
 import { admit } from './admit.js';
 import { closeConnection } from './closing.js';
@@ -213,10 +214,13 @@ export class Handshakes {
       clientId = listener.access.autoIdPrefix + randomUUID();
     }
     const { peer } = transport;
-    if (listener.useIdentityAsUsername || listener.useSubjectAsUsername) {
+    if (isNamedByPeer(listener)) {
       username = listener.useIdentityAsUsername ? peer.identity : peer.subject;
       if (username === null || username === '') {
-        throw new MqttError(ReasonCode.NotAuthorized, 'the client certificate names nobody');
+        throw new MqttError(
+          ReasonCode.BadUserNameOrPassword,
+          'the client certificate names nobody',
+        );
       }
     }
     if (listener.useUsernameAsClientId) {

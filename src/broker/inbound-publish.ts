@@ -151,6 +151,7 @@ function mayPublish(
   reader: PublishReader,
 ): boolean | Promise<boolean> {
   const { access } = connection;
+  if (topic.isReserved) return false;
   if (!access.restrictsPublish) return true;
   const isKnown = topic === connection.checkedTopic && connection.accessVersion === access.version;
   if (isKnown) return connection.isTopicAllowed;

@@ -177,6 +177,7 @@ export class Outbox {
 
   /** Drops the oldest message that was never sent; null when there is none. */
   dropOldest(): Message | null {
+    this.skipDone();
     for (let seq = this.nextSeq; seq < this.endSeq; seq++) {
       const slot = seq & this.mask;
       if ((this.flags[slot]! & (STATE | WAS_SENT)) !== QUEUED) continue;
@@ -229,7 +230,8 @@ export class Outbox {
    * so; `release` is called with its identifiers, in order, for PUBREL.
    */
   resume(release: (packetId: number) => void): void {
-    for (let seq = this.firstSeq; seq < this.nextSeq; seq++) {
+    // Not only up to nextSeq: the connection before may have ended before it sent anything.
+    for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
       const slot = seq & this.mask;
       const flags = this.flags[slot]!;
       if ((flags & STATE) === RELEASED) release(packetIdOf(seq));
@@ -314,6 +316,14 @@ export class Outbox {
     this.messages[slot] = null;
     if (this.ids !== null) this.ids[slot] = null;
     if (this.groups !== null) this.groups[slot] = null;
+  }
+
+  /** Moves nextSeq, and firstSeq with it, behind what was dropped: it is not met again. */
+  private skipDone(): void {
+    while (this.nextSeq < this.endSeq && (this.flags[this.nextSeq & this.mask]! & STATE) === DONE) {
+      this.nextSeq++;
+    }
+    this.advance();
   }
 
   /** Moves firstSeq behind everything that is done. */

@@ -7,8 +7,12 @@
  * `onWritten`, and later chunks wait in line.
  *
  *     chunk (being filled) ─▶ line (full, waiting) ─▶ inFlight (the transport's)
+ *
+ * A *run* is a stretch of somebody's read buffer that goes out byte for byte: consecutive QoS 0
+ * packets from one publisher. It is only remembered, and copied in one go when it ends: before
+ * anything else is written, and at the latest before the buffer is read into again.
  */
-import { Block } from '../base/block.js';
+import { Block, copyBytes } from '../base/block.js';
 import type { Metrics } from './metrics.js';
 import type { Transport } from './transport.js';
 import type { Turn } from './turn.js';
@@ -17,6 +21,8 @@ const SMALL_CHUNK_BYTES = 4 * 1024;
 const LARGE_CHUNK_BYTES = 64 * 1024;
 /** A chunk this full does not wait for the end of the turn. */
 const FLUSH_BYTES = 48 * 1024;
+/** A run is copied in pieces of this size at most. */
+const RUN_PIECE_BYTES = 48 * 1024;
 /** Chunks kept for reuse, per size: 4 MiB and 16 MiB. */
 const SMALL_CHUNKS_KEPT = 1024;
 const LARGE_CHUNKS_KEPT = 256;
@@ -52,6 +58,8 @@ interface Piece {
 /** What all outputs of a broker share. */
 export interface OutputContext {
   readonly turn: Turn;
+  /** Outputs whose run must be copied before the read buffer is used again. */
+  readonly openRuns: Output[];
   readonly pool: ChunkPool;
   readonly metrics: Metrics;
 }
@@ -68,6 +76,9 @@ export class Output {
   private inFlight: Block | null = null;
   private inFlightLength = 0;
   private line: Piece[] | null = null;
+  private runBlock: Block = noChunk;
+  private runStart = 0;
+  private runEnd = 0;
   private readonly transport: Transport;
   private readonly context: OutputContext;
   private readonly onDrain: () => void;
@@ -86,15 +97,45 @@ export class Output {
 
   /** Bytes not yet with the kernel. */
   get pendingBytes(): number {
-    return this.waitingBytes + this.length;
+    return this.waitingBytes + this.length + this.runEnd - this.runStart;
   }
 
   /** Makes room for `size` bytes in `chunk` and returns the index where they go. */
   reserve(size: number): number {
+    if (this.runEnd !== 0) this.endRun();
     if (this.length + size > this.chunk.bytes.length) this.makeRoom(size);
     const at = this.length;
     this.length = at + size;
     return at;
+  }
+
+  /** Sends `block.bytes[start..end)`, which must stay as they are until `endRun`. */
+  addToRun(block: Block, start: number, end: number): void {
+    if (this.runEnd === start && this.runBlock === block) {
+      this.runEnd = end;
+      return;
+    }
+    if (this.runEnd !== 0) this.endRun();
+    this.runBlock = block;
+    this.runStart = start;
+    this.runEnd = end;
+    this.context.openRuns.push(this);
+  }
+
+  /** Copies the run, if there is one. */
+  endRun(): void {
+    const { runBlock, runEnd } = this;
+    let start = this.runStart;
+    this.runBlock = noChunk;
+    this.runStart = 0;
+    this.runEnd = 0;
+    if (this.isClosed) return;
+    while (start < runEnd) {
+      const size = Math.min(runEnd - start, RUN_PIECE_BYTES);
+      const at = this.reserve(size);
+      copyBytes(this.chunk, at, runBlock, start, start + size);
+      start += size;
+    }
   }
 
   /** Appends bytes that were encoded elsewhere. */
@@ -105,6 +146,7 @@ export class Output {
 
   /** Sends what was collected, as far as the transport takes it. */
   flush(): void {
+    if (this.runEnd !== 0) this.endRun();
     this.isDirty = false;
     if (this.isClosed || this.inFlight !== null) return;
     while (this.line !== null) {
@@ -142,6 +184,8 @@ export class Output {
     if (this.chunk !== noChunk) this.context.pool.release(this.chunk);
     this.chunk = noChunk;
     this.length = 0;
+    this.runStart = 0;
+    this.runEnd = 0;
   }
 
   private send(chunk: Block, length: number): boolean {

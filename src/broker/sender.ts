@@ -1,7 +1,7 @@
 /**
  * The outbound half of a connection: turns messages into packets for this client. Hot path.
  */
-import { type Block, copyBytes } from '../base/block.js';
+import type { Block } from '../base/block.js';
 import type { Message } from '../protocol/message.js';
 import {
   ACKNOWLEDGEMENT_BYTES,
@@ -113,12 +113,12 @@ export class Sender {
     metrics.packetsSent++;
     metrics.publishBytesSent += message.end - message.payloadStart;
     if (this.isPlain && ids === null && !dup) {
-      if (frames !== null) {
-        this.sendFrame(message, qos, retain, packetId, frames);
+      if (qos === 0 && !retain && message.rawStart >= 0 && message.isV5 === this.isV5) {
+        this.output.addToRun(message.block, message.rawStart, message.rawEnd);
         return;
       }
-      if (qos === 0 && !retain && message.rawStart >= 0 && message.isV5 === this.isV5) {
-        this.sendRaw(message);
+      if (frames !== null) {
+        this.sendFrame(message, qos, retain, packetId, frames);
         return;
       }
     }
@@ -173,11 +173,6 @@ export class Sender {
     if (qos === 0) return;
     bytes[at + frame.packetIdAt] = packetId >>> 8;
     bytes[at + frame.packetIdAt + 1] = packetId & 0xff;
-  }
-
-  private sendRaw(message: Message): void {
-    const at = this.output.reserve(message.rawEnd - message.rawStart);
-    copyBytes(this.output.chunk, at, message.block, message.rawStart, message.rawEnd);
   }
 
   /** Half full pauses the publisher, full drops: what was read already fits in between. */

@@ -100,15 +100,15 @@ export class Session implements Deadline, Flushable {
     const qos = message.qos < granted && !upgradeOutgoingQos ? message.qos : granted;
     const retain = message.retain && subscription.retainAsPublished;
     const { sender } = this;
+    if (sender === null) return this.deliverOffline(message, subscription, qos, retain);
     if (qos === 0) {
-      if (sender === null) return this.deliverOfflineQos0(message, subscription, retain);
       const isSent = sender.sendQos0(message, retain, subscription.ids, frames, publisher);
       if (!isSent) this.dropped++;
       return isSent;
     }
     this.outbox ??= new Outbox();
     if (
-      sender?.isReady &&
+      sender.isReady &&
       this.outbox.canSendNow(sender.inflightMax) &&
       this.hasByteWindow(message)
     ) {
@@ -277,21 +277,22 @@ export class Session implements Deadline, Flushable {
     this.context.turn.markDirty(this);
   }
 
-  private deliverOfflineQos0(
+  private deliverOffline(
     message: Message,
     subscription: Subscription,
+    qos: number,
     retain: boolean,
   ): boolean {
     if (this.handler !== null) {
       this.handler(message, subscription);
       return true;
     }
-    if (this.isDurable && this.context.delivery.queueQos0Messages) {
-      this.outbox ??= new Outbox();
-      return this.enqueue(this.outbox, message, 0, retain, subscription, null);
+    if (!this.isDurable || (qos === 0 && !this.context.delivery.queueQos0Messages)) {
+      this.drop(DropReason.OfflineQos0, message);
+      return false;
     }
-    this.drop(DropReason.OfflineQos0, message);
-    return false;
+    this.outbox ??= new Outbox();
+    return this.enqueue(this.outbox, message, qos, retain, subscription, null);
   }
 
   private hasByteWindow(message: Message): boolean {

@@ -20,6 +20,8 @@ const FNV_PRIME = 0x01000193;
 
 export class Topic extends TopicName {
   readonly hash: number;
+  /** `$SYS` and below: the broker's own, no client publishes there. */
+  readonly isReserved: boolean;
   /** Who gets messages of this name, as of `routeVersion`; null before the first. */
   route: Route | null = null;
   routeVersion = -1;
@@ -27,6 +29,7 @@ export class Topic extends TopicName {
   constructor(name: string, block: Block, start: number, end: number, hash: number) {
     super(name, block, start, end);
     this.hash = hash;
+    this.isReserved = name === '$SYS' || name.startsWith('$SYS/');
   }
 }
 

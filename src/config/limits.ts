@@ -117,7 +117,7 @@ export const limitDefinitions = {
   inflightMessagesMax: define(
     'max_inflight_messages',
     'QoS 1 and 2 messages in flight to one client; 0: no limit but the protocol’s 65 535',
-    20,
+    100,
     0,
     65_535,
     'further messages wait in the queue',

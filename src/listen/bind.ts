@@ -1,8 +1,9 @@
 /** Where a listener listens: configuration → addresses, and one-line errors when it cannot. */
 import { lookup } from 'node:dns/promises';
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, isIP, type ListenOptions, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
 import { BrokerError, messageOf, systemCode } from '../base/errors.js';
 import type { ListenerConfig } from '../config/config.js';
 
@@ -140,13 +141,16 @@ function explain(cause: unknown, place: Place, port: number): string {
       return `${where} is in use by another program; stop it or choose another one`;
     case 'EACCES':
     case 'EPERM':
-      return place.path === undefined
-        ? `not allowed to use port ${port}; choose one above 1023 or grant CAP_NET_BIND_SERVICE`
-        : `not allowed to create ${place.path}; check the permissions of its folder`;
+      if (place.path === undefined) {
+        const advice = 'choose one above 1023 or grant CAP_NET_BIND_SERVICE';
+        return `not allowed to use port ${port}; ${advice}`;
+      }
+      // libuv says EACCES for ENOENT too.
+      return existsSync(dirname(place.path))
+        ? `not allowed to create ${place.path}; check the permissions of its folder`
+        : `the folder of ${place.path} does not exist`;
     case 'EADDRNOTAVAIL':
       return `${place.host} is not an address of this machine`;
-    case 'ENOENT':
-      return `the folder of ${place.path} does not exist`;
     default:
       return `cannot listen on ${where}: ${messageOf(cause)}`;
   }

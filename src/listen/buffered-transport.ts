@@ -17,7 +17,7 @@ import {
 } from '../broker/transport.js';
 
 // Up to here copying is cheaper than keeping the chunk, whose owner then needs another one.
-const copyBytesMax = 4 * 1024;
+const copyBytesMax = 2 * 1024;
 // More than this in the stream's own buffer, and the peer reads too slowly: stop accepting.
 const backlogBytesMax = 64 * 1024;
 

@@ -38,23 +38,30 @@ export function isFastTcpUsable(log: Log): Promise<boolean> {
 async function check(): Promise<void> {
   if (!loadInternals()) throw new Error('internals are not available');
   const server = createServer();
-  const client: { socket: Socket | null } = { socket: null };
+  const ends: Ends = { client: null, probe: null };
   let timer: NodeJS.Timeout | undefined;
   try {
     await Promise.race([
-      tryOut(server, client),
+      tryOut(server, ends),
       new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error('no answer in time')), deadlineMs);
       }),
     ]);
   } finally {
     clearTimeout(timer);
-    client.socket?.destroy();
+    ends.client?.destroy();
+    ends.probe?.destroy();
     server.close();
   }
 }
 
-async function tryOut(server: Server, client: { socket: Socket | null }): Promise<void> {
+/** The two ends of the connection, which must not outlive the check. */
+interface Ends {
+  client: Socket | null;
+  probe: Probe | null;
+}
+
+async function tryOut(server: Server, ends: Ends): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);
@@ -62,7 +69,7 @@ async function tryOut(server: Server, client: { socket: Socket | null }): Promis
   const closed = new Promise<Probe>((resolve, reject) => {
     const onHandle = (handle: RawHandle): void => {
       try {
-        new Probe(handle, () => client.socket?.resume(), resolve, reject);
+        ends.probe = new Probe(handle, () => ends.client?.resume(), resolve, reject);
       } catch (error) {
         handle.close();
         reject(error);
@@ -74,7 +81,7 @@ async function tryOut(server: Server, client: { socket: Socket | null }): Promis
   closed.catch(() => undefined);
 
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  client.socket = socket;
+  ends.client = socket;
   let received = 0;
   const ended = new Promise<void>((resolve, reject) => {
     socket.on('error', reject);
@@ -133,6 +140,10 @@ class Probe {
   onClose(error: Error | null): void {
     if (error !== null) this.reject(error);
     else this.resolve(this);
+  }
+
+  destroy(): void {
+    this.transport.destroy();
   }
 
   private sendBulk(): void {

@@ -17,6 +17,7 @@ export interface NamedCertificate {
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const pemCrl = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
+const pemDhParameters = /-----BEGIN DH PARAMETERS-----([^-]+)-----END DH PARAMETERS-----/;
 // Suites without encryption are never meant.
 const pskCiphers = 'PSK:!eNULL';
 
@@ -33,7 +34,7 @@ export function readTlsFiles(tls: TlsConfig, withPsk: boolean): SecureContextOpt
     if (ca.length === 0) throw tlsError('crlfile needs cafile or capath');
     options.crl = readPem(tls.crlFile, 'crlfile', pemCrl);
   }
-  if (tls.dhParamFile !== null) options.dhparam = readText(tls.dhParamFile, 'dhparamfile');
+  if (tls.dhParamFile !== null) options.dhparam = readDhParameters(tls.dhParamFile);
   if (tls.tlsVersion !== null) {
     options.minVersion = tls.tlsVersion === 'tlsv1.3' ? 'TLSv1.3' : 'TLSv1.2';
   }
@@ -131,6 +132,18 @@ function readPem(path: string, key: string, block: RegExp): string[] {
     }
   }
   return [...found];
+}
+
+/** Node takes bad parameters without a word and then does without them. */
+function readDhParameters(path: string): string {
+  const text = readText(path, 'dhparamfile');
+  const base64 = pemDhParameters.exec(text)?.[1];
+  const der = Buffer.from(base64 ?? '', 'base64');
+  // A SEQUENCE with two bytes of length, as long as it says.
+  const head = Buffer.from([0x30, 0x82, (der.length - 4) >> 8, (der.length - 4) & 0xff]);
+  if (der.length > 4 && head.equals(der.subarray(0, 4))) return text;
+  const advice = `make them with: openssl dhparam -out ${path} 2048`;
+  throw tlsError(`dhparamfile ${path} holds no usable parameters in PEM form; ${advice}`);
 }
 
 function readText(path: string, key: string): string {

@@ -24,28 +24,31 @@ export async function runFile(file: TestFile, env: NodeJS.ProcessEnv): Promise<F
   const startMs = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'tw-'));
   try {
-    const ending = await spawnFile(file, { ...env, TMPDIR: folder });
+    const ending = await spawnFile(file, env, folder);
     const seconds = (performance.now() - startMs) / 1000;
     return { file, seconds, output: ending.output, ...judge(ending) };
   } finally {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    removeFolder(folder);
   }
 }
 
-/** Ends every test file that is still running, with its children. */
+/** Ends every test file that is still running, with its children and its temporary folder. */
 export function killRunning(): void {
-  for (const child of running) killGroup(child);
+  for (const [child, folder] of running) {
+    killGroup(child);
+    removeFolder(folder);
+  }
 }
 
-const running = new Set<ChildProcess>();
+const running = new Map<ChildProcess, string>();
 
-async function spawnFile(file: TestFile, env: NodeJS.ProcessEnv): Promise<Ending> {
+async function spawnFile(file: TestFile, env: NodeJS.ProcessEnv, folder: string): Promise<Ending> {
   const child = spawn(process.execPath, ['--enable-source-maps', file.script], {
-    env,
+    env: { ...env, TMPDIR: folder },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  running.add(child);
+  running.set(child, folder);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -80,6 +83,10 @@ function untilExit(
       });
     });
   });
+}
+
+function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** The child leads its group, so the group outlives it as long as it has left children behind. */

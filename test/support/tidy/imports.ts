@@ -47,6 +47,8 @@ interface Import {
   readonly specifier: string;
   /** The imported file's name from the root; null for a package. */
   readonly target: string | null;
+  /** Nothing of it is left after compilation. */
+  readonly isTypeOnly: boolean;
 }
 
 export const importsPointLeft: Rule = (sources) =>
@@ -71,10 +73,14 @@ export const packagesStayHome: Rule = (sources) =>
     return [`${source.name}:${line} ${name} belongs to ${home ?? 'no folder of src'}`];
   });
 
+/**
+ * Only what is left of an import at run time counts: there, what a module of a cycle sees depends
+ * on which one is loaded first. Types that name each other do no harm.
+ */
 export const noImportCycles: Rule = (sources) => {
   const targets = new Map<string, string[]>();
-  for (const { source, target } of importsOf(sources, 'src/')) {
-    if (target === null) continue;
+  for (const { source, target, isTypeOnly } of importsOf(sources, 'src/')) {
+    if (target === null || isTypeOnly) continue;
     targets.set(source.name, [...(targets.get(source.name) ?? []), target]);
   }
   const found: string[] = [];
@@ -121,7 +127,8 @@ function importsOf(sources: readonly Source[], prefix: string): Import[] {
         const specifier = specifierOf(node);
         if (specifier === null) return [];
         const target = resolve(source.name, specifier);
-        return [{ source, line: lineOf(source, node), specifier, target }];
+        const isTypeOnly = isErased(node);
+        return [{ source, line: lineOf(source, node), specifier, target, isTypeOnly }];
       }),
     );
 }
@@ -135,6 +142,13 @@ function specifierOf(node: Node): string | null {
     quoted = node.arguments[0];
   }
   return quoted !== undefined && isStringLiteral(quoted) ? quoted.text : null;
+}
+
+function isErased(node: Node): boolean {
+  if (isImportDeclaration(node)) {
+    return node.importClause?.phaseModifier === SyntaxKind.TypeKeyword;
+  }
+  return isImportTypeNode(node) || (isExportDeclaration(node) && node.isTypeOnly);
 }
 
 function resolve(from: string, specifier: string): string | null {

@@ -39,7 +39,8 @@ test('finds a function that is too long, whatever its form', () => {
     'src/b.ts': `// Why.\n/** What. */\nexport function a() {${long}}\n`,
     'src/c.ts': `export const c = () => {${long}};\n`,
     'src/d.ts': `export class D {\n  d(): void {${long}}\n  get e() {${long}}\n}\n`,
-    'test/e.ts': `export function contract() {\nconst test = suite('e');${long}}\n`,
+    'test/e.ts': `export function contract() {\n  test('x', () => {${fits}});${fits}}\n`,
+    'test/f.ts': `export function contract() {\n  test('x', () => {${long}});${long}}\n`,
   });
 
   const what = 'a function of 61 lines';
@@ -48,6 +49,8 @@ test('finds a function that is too long, whatever its form', () => {
     `src/c.ts:1 ${what}`,
     `src/d.ts:2 ${what}`,
     `src/d.ts:63 ${what}`,
+    `test/f.ts:1 ${what}`,
+    `test/f.ts:2 ${what}`,
   ]);
 });
 
@@ -65,6 +68,7 @@ test('finds a file without a header', () => {
     'src/a.ts': '/** Why. */\n',
     'src/b.ts': '#!/usr/bin/env node\n/** Why. */\n',
     'src/c.ts': 'export const c = 1;\n',
+    'test/c.test.ts': 'export const c = 1;\n',
   };
 
   assert.equal(check(shape.filesHaveHeaders, files), ['src/c.ts:1 does not begin with a comment']);
@@ -117,11 +121,12 @@ test('finds packages away from home', () => {
   ]);
 });
 
-test('finds an import cycle once', () => {
+test('finds an import cycle once, unless types alone make it', () => {
   const found = check(imports.noImportCycles, {
     'src/a.ts': `import './b.js';\nimport './c.js';\n`,
-    'src/b.ts': `import './c.js';\n`,
-    'src/c.ts': `import type { B } from './b.js';\n`,
+    'src/b.ts': `import './c.js';\nimport { type D } from './d.js';\n`,
+    'src/c.ts': `export { b } from './b.js';\n`,
+    'src/d.ts': `import type { B } from './b.js';\nexport type { A } from './a.js';\n`,
   });
 
   assert.equal(found, ['src/b.ts:1 import cycle: src/b.ts → src/c.ts → src/b.ts']);

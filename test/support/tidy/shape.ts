@@ -1,10 +1,11 @@
 /** Rules about size and layout: lines, columns, functions, names of files, remarks. */
 import {
-  type Block,
   isCallExpression,
   isFunctionLikeDeclaration,
   isIdentifier,
-  isVariableStatement,
+  isNoSubstitutionTemplateLiteral,
+  isStringLiteral,
+  isTemplateExpression,
   type Node,
 } from 'typescript/unstable/ast';
 import { nodeRule } from './rule.js';
@@ -38,26 +39,47 @@ export const fileNamesAreKebabCase: TextRule = (files) =>
     /^([a-z0-9]+(-[a-z0-9]+)*[/.])+(ts|mjs)$/.test(name) ? [] : [`${name}:1 is not kebab-case`],
   );
 
+/** What a test file is for, its tests say. */
 export const filesHaveHeaders: TextRule = (files) =>
-  files.flatMap(({ name, text }) =>
-    /^(#!.*\n)?\/(\*\*|\/)/.test(text) ? [] : [`${name}:1 does not begin with a comment`],
-  );
+  files.flatMap(({ name, text }) => {
+    if (name.endsWith('.test.ts') || /^(#!.*\n)?\/(\*\*|\/)/.test(text)) return [];
+    return [`${name}:1 does not begin with a comment`];
+  });
 
 export const functionsAreShort = nodeRule((node, source) => {
   if (!isFunctionLikeDeclaration(node) || node.body === undefined) return null;
-  if (definesSuite(node.body)) return null;
-  const lines = lineAt(source, node.end) - lineOf(source, node) + 1;
+  const inTests = source.name.startsWith('test/') ? linesOfTests(node.body, source) : 0;
+  const lines = linesOf(node, source) - inTests;
   return lines > functionLinesMax ? `a function of ${lines} lines` : null;
 });
 
-/** A function around `suite(…)`, such as a contract, is a file of tests, not one thing. */
-function definesSuite(body: Node): boolean {
-  const statements = (body as Partial<Block>).statements ?? [];
-  return statements.some(
-    (statement) =>
-      isVariableStatement(statement) &&
-      statement.declarationList.declarations.some(({ initializer }) => isSuiteCall(initializer)),
-  );
+/**
+ * The lines of `test('…', () => …)` calls below a node. A contract is a function full of them:
+ * each test is held to the limit, and so is what is left of the contract.
+ */
+function linesOfTests(node: Node, source: Source): number {
+  let lines = 0;
+  const visit = (inner: Node): void => {
+    if (isTestCall(inner)) lines += linesOf(inner, source);
+    else inner.forEachChild(visit);
+  };
+  visit(node);
+  return lines;
+}
+
+function isTestCall(node: Node): boolean {
+  if (!isCallExpression(node)) return false;
+  const [name, ...rest] = node.arguments;
+  const isNamed = name !== undefined && (isStringLiteral(name) || isTemplate(name));
+  return isNamed && rest.some((argument) => isFunctionLikeDeclaration(argument));
+}
+
+function isTemplate(node: Node): boolean {
+  return isNoSubstitutionTemplateLiteral(node) || isTemplateExpression(node);
+}
+
+function linesOf(node: Node, source: Source): number {
+  return lineAt(source, node.end) - lineOf(source, node) + 1;
 }
 
 /** True for `suite('…')`. */

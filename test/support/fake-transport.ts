@@ -1,0 +1,158 @@
+/**
+ * A transport without a socket, as nasty as the contract of `Transport` allows: bytes come
+ * through the shared read buffer, cut where the test says, and are overwritten as soon as the
+ * call is over; a chunk that was taken is overwritten too; `onClose` and `onWritten` never come
+ * inside another call. Nothing happens but by `step`, so the same calls give the same run.
+ */
+import {
+  type PeerInfo,
+  READ_AREA,
+  READ_HEADROOM,
+  readBuffer,
+  type Transport,
+  type TransportReceiver,
+} from '../../src/broker/transport.js';
+
+const POISON = 0xee;
+
+export class FakeTransport implements Transport {
+  readonly peer: PeerInfo = {
+    remoteAddress: '127.0.0.1',
+    remotePort: 40_000,
+    identity: null,
+    subject: null,
+    isTls: false,
+  };
+  receiver: TransportReceiver | null = null;
+  /** Bytes per `onData`, given those that are there. */
+  slice: (available: number) => number = (available) => available;
+  isPaused = false;
+  /** The broker has closed: with `end`, or with `destroy`. */
+  isEnded = false;
+  isDestroyed = false;
+  private isStalled = false;
+  private isOver = false;
+  private isHangingUp = false;
+  private inFlight: { chunk: Buffer; length: number } | null = null;
+  private incoming = Buffer.alloc(0);
+  private readonly onBytes: (bytes: Buffer) => void;
+
+  /** @param onBytes gets a copy of what the broker sends */
+  constructor(onBytes: (bytes: Buffer) => void) {
+    this.onBytes = onBytes;
+  }
+
+  get isOpen(): boolean {
+    return !this.isEnded && !this.isDestroyed && !this.isOver;
+  }
+
+  write(chunk: Buffer, length: number): boolean {
+    check(this.isOpen, 'a write after the end');
+    check(this.inFlight === null, 'a write before the last one is over');
+    check(length > 0 && length <= chunk.length, 'a write of a length that the chunk has not');
+    if (this.isStalled) {
+      this.inFlight = { chunk, length };
+      return false;
+    }
+    this.take(chunk, length);
+    return true;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  end(): void {
+    this.isEnded = true;
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  /** The peer sends bytes; they arrive with the next `step` that finds the transport reading. */
+  fromPeer(bytes: Buffer): void {
+    this.incoming = Buffer.concat([this.incoming, bytes]);
+  }
+
+  /** The peer reads no longer: the next write waits. */
+  stall(): void {
+    this.isStalled = true;
+  }
+
+  /** The peer reads again; what waited goes out. */
+  drain(): void {
+    this.isStalled = false;
+    const { inFlight } = this;
+    if (inFlight === null) return;
+    this.inFlight = null;
+    this.take(inFlight.chunk, inFlight.length);
+    this.receiver!.onWritten(inFlight.chunk);
+  }
+
+  /** The peer closes after what it sent: FIN. */
+  hangUp(): void {
+    this.isHangingUp = true;
+  }
+
+  /** The connection breaks: what is on its way in is lost. */
+  reset(): void {
+    this.incoming = Buffer.alloc(0);
+    this.close(new Error('ECONNRESET'));
+  }
+
+  /** Bytes of the peer that were not read yet. */
+  get unread(): number {
+    return this.incoming.length;
+  }
+
+  /** One event of the event loop; false: there was none. */
+  step(): boolean {
+    if (this.isOver) return false;
+    if (this.isDestroyed || (this.isEnded && this.inFlight === null)) {
+      this.close(null);
+      return true;
+    }
+    if (this.isPaused || this.isEnded) return false;
+    if (this.incoming.length > 0) {
+      this.deliver();
+      return true;
+    }
+    if (!this.isHangingUp) return false;
+    this.close(null);
+    return true;
+  }
+
+  private deliver(): void {
+    const available = Math.min(this.incoming.length, READ_AREA);
+    const length = Math.max(1, Math.min(available, this.slice(available)));
+    const end = READ_HEADROOM + length;
+    readBuffer.set(this.incoming.subarray(0, length), READ_HEADROOM);
+    this.incoming = this.incoming.subarray(length);
+    this.receiver!.onData(readBuffer, READ_HEADROOM, end);
+    readBuffer.fill(POISON, 0, end);
+  }
+
+  private take(chunk: Buffer, length: number): void {
+    const copy = Buffer.from(chunk.subarray(0, length));
+    chunk.fill(POISON, 0, length);
+    this.onBytes(copy);
+  }
+
+  private close(error: Error | null): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    const { inFlight } = this;
+    this.inFlight = null;
+    if (inFlight !== null) this.receiver!.onWritten(inFlight.chunk);
+    this.receiver!.onClose(error);
+  }
+}
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(what);
+}
