@@ -2,10 +2,10 @@
 /** The executable: flags, signals, exit codes. */
 import { readFileSync } from 'node:fs';
 import { processPasswdIo, runPasswdCommand } from './access/passwd-command.js';
-import { Assembly } from './assembly.js';
 import { BrokerError, messageOf } from './base/errors.js';
 import { parseFlags, type RunOptions, usage } from './config/flags.js';
 import { type ParsedConfig, parseConfig } from './config/mosquitto-conf.js';
+import { Service } from './service.js';
 
 /** Longest time that a shutdown may take; then the process ends anyway. */
 const SHUTDOWN_MS = 4_500;
@@ -26,18 +26,21 @@ function read(options: RunOptions): ParsedConfig {
 }
 
 async function run(options: RunOptions): Promise<void> {
-  const { config, warnings } = read(options);
-  for (const { file, line, message } of warnings) {
-    process.stderr.write(`${file}:${line}: ${message}\n`);
-  }
-  const assembly = new Assembly(config);
-  await assembly.start();
+  const reread = (): ParsedConfig => read(options);
+  const service = new Service(reread(), version(), reread);
+  await service.start();
+  let isStopping = false;
   const stop = (): void => {
+    // Ctrl-C under npm arrives twice.
+    if (isStopping) return;
+    isStopping = true;
     setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
-    void assembly.close().then(() => process.exit(0));
+    void service.stop().then(() => process.exit(0));
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGHUP', () => service.reload());
+  process.on('SIGUSR1', () => service.dump());
 }
 
 async function main(args: readonly string[]): Promise<void> {

@@ -22,7 +22,7 @@ const ROUND_MS = 8;
 const FAN_OUT = 50;
 /** What noise and another version of Node do not take away. */
 const IN_PROCESS_TOLERANCE = 0.35;
-const END_TO_END_TOLERANCE = 0.5;
+const END_TO_END_TOLERANCE = 0.6;
 const settings: EndToEndSettings = { rounds: 1, seconds: 1, warmupSeconds: 0.7 };
 
 export interface Check {

@@ -119,6 +119,7 @@ function become(
       core.sessions.onWillDue(due),
     );
   }
+  metrics.clientsAccepted++;
   metrics.clientsConnected++;
   metrics.clientsConnectedMax = Math.max(metrics.clientsConnectedMax, metrics.clientsConnected);
 }

@@ -126,6 +126,19 @@ export class BrokerCore implements BrokerContext {
     this.deadlines.advance(this.turn.nowMs);
   }
 
+  /** Brings the gauges up to date that are too costly to keep on the hot path. */
+  refreshGauges(): void {
+    let messages = 0;
+    let bytes = 0;
+    for (const { outbox } of this.sessions.values()) {
+      if (outbox === null) continue;
+      messages += outbox.queued + outbox.inflight;
+      bytes += outbox.queuedBytes + outbox.inflightBytes;
+    }
+    this.metrics.messagesQueued = messages;
+    this.metrics.bytesQueued = bytes;
+  }
+
   /**
    * Publishes a message of the broker or the embedding program itself.
    *

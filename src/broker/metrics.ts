@@ -45,6 +45,8 @@ export class Metrics {
   /** Index: drop reason. */
   readonly dropped: number[] = dropReasonNames.map(() => 0);
   connectionsAccepted = 0;
+  /** CONNECTs answered with success. */
+  clientsAccepted = 0;
   /** Before or in CONNECT, for whatever reason. */
   connectionsRefused = 0;
   connectTimeouts = 0;

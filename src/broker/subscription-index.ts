@@ -88,6 +88,8 @@ export class SubscriptionIndex {
   version = 0;
   /** Number of subscriptions, shared ones included. */
   size = 0;
+  /** Shared ones among them. */
+  sharedSize = 0;
   private readonly exact = new Map<string, Leaf>();
   private readonly root = new TreeNode();
   private reached: TreeNode[] = [];
@@ -122,6 +124,7 @@ export class SubscriptionIndex {
     const before = group.size;
     group.add(subscription);
     this.size += group.size - before;
+    this.sharedSize += group.size - before;
   }
 
   removeShared(group: SharedGroup, session: Session): void {
@@ -129,6 +132,7 @@ export class SubscriptionIndex {
     const before = group.size;
     group.remove(session);
     this.size += group.size - before;
+    this.sharedSize += group.size - before;
     if (group.size > 0) return;
     this.update(group.filter, (leaf) => {
       const subscribers = asSubscribers(leaf);

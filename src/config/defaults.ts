@@ -167,7 +167,7 @@ export function defaultConfig(overrides: Partial<Config> = {}): Config {
     limits: defaultLimits(),
     log: defaultLog(),
     sysInterval: 10,
-    setTcpNodelay: false,
+    setTcpNodelay: true,
     store: Object.freeze({ kind: 'memory' as const }),
     pidFile: null,
     user: null,

@@ -119,7 +119,7 @@ export function newDraft(): Draft {
     logFacility: SYSLOG_DAEMON,
     connectionMessages: true,
     sysInterval: 10,
-    setTcpNodelay: false,
+    setTcpNodelay: true,
     pidFile: null,
     user: null,
     websocketsHeadersSize: DEFAULT_WEBSOCKETS_HEADERS_SIZE,

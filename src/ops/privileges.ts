@@ -78,6 +78,11 @@ function resolve(
   return { name: FALLBACK_USER, ids: fallback };
 }
 
+/** `initgroups` is documented, but missing in the types of Node 20. */
+type GroupsProcess = typeof process & {
+  initgroups?(user: string, extraGroup: number): void;
+};
+
 /** The process itself. */
 export const systemCredentials: Credentials = {
   effectiveUserId: () => process.geteuid?.(),
@@ -97,7 +102,7 @@ export const systemCredentials: Credentials = {
     }
   },
   become: (user, { uid, gid }) => {
-    process.initgroups!(user, gid);
+    (process as GroupsProcess).initgroups!(user, gid);
     process.setgid!(gid);
     process.setuid!(uid);
   },

@@ -57,10 +57,7 @@ export class SysTopics {
     this.publishedAtMs = this.startedAtMs;
     const snapshot = this.snapshot();
     this.loads = new Map(
-      Object.entries(loadValues).map(([name, valueOf]) => [
-        name,
-        new LoadAverage(valueOf(snapshot)),
-      ]),
+      Object.entries(loadValues).map(([name, read]) => [name, new LoadAverage(read(snapshot))]),
     );
     if (this.intervalMs > 0) this.publishAll();
   }
@@ -91,8 +88,8 @@ export class SysTopics {
     this.publish('uptime', `${uptimeS} seconds`);
     const snapshot = this.snapshot();
     for (const values of [mosquittoValues, ownValues]) {
-      for (const [name, valueOf] of Object.entries(values)) {
-        this.publish(name, String(valueOf(snapshot)));
+      for (const [name, read] of Object.entries(values)) {
+        this.publish(name, String(read(snapshot)));
       }
     }
     for (const [name, load] of this.loads) {

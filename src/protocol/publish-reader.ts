@@ -71,6 +71,7 @@ export class PublishReader {
     this.expiryAt = -1;
     this.topicAlias = 0;
     this.topicAliasAt = -1;
+    this.payloadFormat = 0;
     if (isV5) at = this.readProperties(bytes, at, end);
     else this.propertiesStart = at;
     this.payloadStart = at;
@@ -104,7 +105,6 @@ export class PublishReader {
   }
 
   private readProperties(bytes: Buffer, at: number, end: number): number {
-    this.payloadFormat = 0;
     if (at < end && bytes[at] === 0) {
       this.propertiesStart = at + 1;
       return at + 1;

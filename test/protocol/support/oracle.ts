@@ -13,7 +13,7 @@ export function parseChunks(chunks: readonly Buffer[], isV5: boolean): OraclePac
   const parser = mqttPacket.parser({ protocolVersion: isV5 ? 5 : 4 });
   const packets: OraclePacket[] = [];
   let failure: Error | null = null;
-  parser.on('packet', (packet: OraclePacket) => packets.push(packet));
+  parser.on('packet', (packet) => packets.push(packet as OraclePacket));
   parser.on('error', (error: Error) => {
     failure ??= error;
   });
