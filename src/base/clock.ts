@@ -1,13 +1,14 @@
 /** Time, handed to everything that decides by it, so that tests can advance it. */
 export interface Clock {
-  /** Monotonic milliseconds since an arbitrary start; never jumps. */
+  /** Monotonic whole milliseconds since an arbitrary start; never jumps. */
   nowMs(): number;
   /** Milliseconds since the Unix epoch; may jump. For people and stored deadlines only. */
   wallMs(): number;
 }
 
 export const systemClock: Clock = {
-  nowMs: () => performance.now(),
+  // Whole, so that sums and differences of intervals are exact.
+  nowMs: () => Math.floor(performance.now()),
   wallMs: () => Date.now(),
 };
 

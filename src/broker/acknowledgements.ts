@@ -84,7 +84,5 @@ export function acknowledge(
     detail,
     maximumPacketSize,
   );
-  if (packet === null) return;
-  connection.core.metrics.packetsSent++;
-  connection.output.append(packet);
+  connection.sendControl(packet);
 }

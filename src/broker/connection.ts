@@ -202,9 +202,14 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     else deadlines.schedule(this, this.core.turn.nowMs + this.keepAliveMs * KEEP_ALIVE_FACTOR);
   }
 
-  /** Sends a packet that was encoded elsewhere; null: it does not fit the client. */
+  /** Sends a packet that was encoded elsewhere; null: the client takes none as large. */
   sendControl(packet: Buffer | null): void {
-    if (packet === null) return;
+    if (packet === null) {
+      // Without its answer the client would wait for ever.
+      const detail = 'the answer is larger than Maximum Packet Size';
+      closeConnection(this, ReasonCode.PacketTooLarge, detail, {});
+      return;
+    }
     this.core.metrics.packetsSent++;
     this.output.append(packet);
   }

@@ -23,6 +23,7 @@ import { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
 import { ChunkPool, type Output } from './output.js';
 import { type MessageOptions, messageOf, messageOfWill } from './own-messages.js';
+import { RetainedExpiry } from './retained-expiry.js';
 import { RetainedStore } from './retained-store.js';
 import { Router } from './router.js';
 import type { Session } from './session.js';
@@ -68,6 +69,7 @@ export class BrokerCore implements BrokerContext {
   readonly restSlab = new Slab(REST_SLAB_BYTES);
   readonly index = new SubscriptionIndex();
   readonly retained = new RetainedStore();
+  readonly retainedExpiry: RetainedExpiry;
   readonly connections = new Set<Connection>();
   readonly topics: TopicTable;
   readonly router: Router;
@@ -92,6 +94,7 @@ export class BrokerCore implements BrokerContext {
     this.observer = options.observer;
     this.turn = new Turn(options.clock, options.schedule);
     this.topics = new TopicTable(options.limits.topicLevelsMax);
+    this.retainedExpiry = new RetainedExpiry(this, this.retained);
     this.router = new Router(this, this.index);
     this.subscriptions = new Subscriptions(this, this.index, this.retained);
     this.sessions = new SessionRegistry(this, this.router, this.subscriptions, (will) =>
@@ -165,6 +168,7 @@ export class BrokerCore implements BrokerContext {
    */
   retain(message: Message, source?: { identity: ClientIdentity; access: Access }): boolean {
     const { name } = message.topic;
+    this.retainedExpiry.onChange(name, null);
     if (message.payloadLength === 0) {
       this.retained.delete(name);
       return true;
@@ -181,6 +185,7 @@ export class BrokerCore implements BrokerContext {
     const kept = message.keep(this.restSlab);
     kept.settle(this.restSlab);
     this.retained.set(kept);
+    this.retainedExpiry.onChange(name, kept);
     if (source !== undefined) this.subscriptions.rememberSource(kept, source);
     return true;
   }

@@ -7,7 +7,6 @@ import type { Message } from '../protocol/message.js';
 import { isShared, parseSharedFilter } from '../protocol/topic.js';
 import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
-import { DropReason } from './metrics.js';
 import { RetainedBacklog, type RetainedDelivery } from './retained-backlog.js';
 import type { RetainedStore } from './retained-store.js';
 import type { Sender } from './sender.js';
@@ -132,11 +131,8 @@ export class Subscriptions {
     const topic = message.topic.name;
     if (this.retained.get(topic) !== message) return true;
     const { session } = subscription;
-    if (message.expiresAtMs <= this.context.turn.nowMs) {
-      this.retained.delete(topic);
-      this.context.drop(DropReason.Expired, message);
-      return true;
-    }
+    // Its end is due; RetainedExpiry deletes and counts it.
+    if (message.expiresAtMs <= this.context.turn.nowMs) return true;
     if (!sender.isReady) return false;
     if (session.outbox !== null && session.outbox.queued > BACKLOG_QUEUE_MAX) return false;
     session.deliver(message, subscription, null, null);

@@ -39,7 +39,7 @@ export const limitDefinitions = {
     -1,
     -1,
     10_000_000,
-    'a new connection is closed at once (v5 CONNACK 0x97, 3.1.1 return code 3 after CONNECT)',
+    'a new connection is closed at once',
     'connections_refused',
   ),
   clientsMax: define(
@@ -138,7 +138,7 @@ export const limitDefinitions = {
     1000,
     1,
     65_535,
-    'v5: DISCONNECT 0x93; 3.x: the connection is closed',
+    'DISCONNECT 0x93; 3.x clients know no such maximum and may use all packet identifiers',
     'receive_maximum_exceeded',
   ),
   queuedMessagesMax: define(
@@ -246,7 +246,7 @@ export const limitDefinitions = {
     0,
     0,
     BIG,
-    'at 90 %: new connections are refused (0x97); at 100 %: publishers are paused',
+    'at 90 %: new connections are closed at once, a CONNECT on its way gets 0x97; at 100 %: publishers are paused',
     'connections_refused',
   ),
 } as const satisfies Record<string, LimitDefinition>;

@@ -3,7 +3,7 @@
  * same without time or level. Strings that clients chose cannot end a line, start another one,
  * or reach a terminal as control sequences: everything that is not visible is escaped.
  */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { LogFields, LogLevel } from '../base/log.js';
 import type { LogConfig } from '../config/config.js';
 import { strftime } from './strftime.js';
@@ -36,28 +36,29 @@ export class LineFormat {
   private readonly style: LineStyle;
   private timeMs = 0;
   private line = '';
-  private readonly logger = pino(
-    {
-      level: 'debug',
-      customLevels: pinoLevels,
-      useOnlyCustomLevels: true,
-      base: null,
-      messageKey: 'event',
-      formatters: { level: (label: string) => ({ level: label }) },
-      timestamp: () => {
-        const time = this.timeOf(this.timeMs);
-        return time === null ? '' : `,"time":${JSON.stringify(time)}`;
-      },
-    },
-    {
-      write: (line: string): void => {
-        this.line = line;
-      },
-    },
-  );
+  private readonly logger: Logger<LogLevel>;
 
   constructor(style: LineStyle) {
     this.style = style;
+    const write = (line: string): void => {
+      this.line = line;
+    };
+    const timestamp = (): string => {
+      const time = this.timeOf(this.timeMs);
+      return time === null ? '' : `,"time":${JSON.stringify(time)}`;
+    };
+    this.logger = pino(
+      {
+        level: 'debug',
+        customLevels: pinoLevels,
+        useOnlyCustomLevels: true,
+        base: null,
+        messageKey: 'event',
+        formatters: { level: (label: string) => ({ level: label }) },
+        timestamp,
+      },
+      { write },
+    );
   }
 
   /** Null: no time wanted. */
