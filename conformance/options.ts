@@ -11,7 +11,8 @@ export interface Options {
   readonly isSync: boolean;
 }
 
-export const usage = `usage: npm run conformance -- [--broker host:port | --mosquitto] [--only text] [--report]
+export const usage = `usage: npm run conformance --
+         [--broker host:port | --mosquitto] [--only text] [--report]
   --broker host:port  test the broker that listens there, as far as its default configuration allows
   --mosquitto         start and test mosquitto instead of this repository's broker
   --only text         run the tests whose name or statement id holds the text

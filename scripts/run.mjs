@@ -13,6 +13,7 @@ await runMain(async () => {
   const [program = '', ...args] = process.argv.slice(2);
   extendPath();
   ensureInstalled();
+  ensureBuilt('dist');
   ensureBuilt('build');
   const file = join(root, 'build', program);
   if (!existsSync(file)) {

@@ -40,6 +40,7 @@ await runMain(async () => {
 async function runAll(isUnit, patterns) {
   const isWhole = !isUnit && patterns.length === 0;
   if (isWhole) runChecks();
+  ensureBuilt('dist');
   ensureBuilt('build');
   await runCounted('tests', 'test/run.js', [...(isUnit ? ['--unit'] : []), ...patterns]);
   if (!isWhole) return;

@@ -1,4 +1,4 @@
-/** A broker under test: started here in as many processes as its profiles need, or already there. */
+/** A broker under test: started here, one process per profile, or already there. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';

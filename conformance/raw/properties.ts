@@ -1,4 +1,4 @@
-/** Properties of MQTT 5.0 (table 2-4): names, types, and which packets of a server may hold them. */
+/** Properties of MQTT 5.0 (table 2-4): names, types, and which server packets may hold them. */
 import { field, type Text, u8, u16, u32, varint } from './bytes.js';
 
 /** What tests write. Keys are encoded in the order in which they stand. */

@@ -1,4 +1,4 @@
-/** Servers with less than everything: Maximum QoS, Retain Available, Server Keep Alive (3.2.2.3). */
+/** Servers with less than everything: Maximum QoS, Retain Available, Server Keep Alive. */
 import { equal, ok, oneOf } from '../expect.js';
 import * as build from '../raw/build.js';
 import { test } from '../registry.js';

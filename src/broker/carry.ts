@@ -5,7 +5,7 @@
 import { Block } from '../base/block.js';
 import type { ChunkPool } from './output.js';
 
-/** Up to here a run gets memory of its own size, so that slow senders of single bytes stay cheap. */
+/** Up to here a run gets memory of its own size: slow senders of single bytes stay cheap. */
 const OWN_BYTES_MAX = 256;
 
 export class Carry {

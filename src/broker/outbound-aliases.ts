@@ -36,7 +36,8 @@ export class OutboundAliases {
       return;
     }
     if (!hasRoom || this.aliases.size >= this.maximum) return;
-    if (topic.end - topic.start < NAME_BYTES_MIN) return;
+    // With fewer bytes saved, a packet with the alias could be larger than what was checked.
+    if (topic.end - topic.start - extras.mountLength < NAME_BYTES_MIN) return;
     if (!this.candidates.includes(topic.name)) {
       this.candidates[this.next] = topic.name;
       this.next = (this.next + 1) % CANDIDATES;

@@ -7,6 +7,7 @@
  * A match walks the tree level by level with the set of nodes reached so far, so its cost is
  * bounded by the nodes that match, not by the levels of the topic: it ends when the set is empty.
  */
+import { LargeMap } from '../base/large-map.js';
 import type { Session } from './session.js';
 import { SharedGroup } from './shared-group.js';
 import type { Subscription } from './subscription.js';
@@ -90,7 +91,7 @@ export class SubscriptionIndex {
   size = 0;
   /** Shared ones among them. */
   sharedSize = 0;
-  private readonly exact = new Map<string, Leaf>();
+  private readonly exact = new LargeMap<Leaf>();
   private readonly root = new TreeNode();
   private reached: TreeNode[] = [];
   private next: TreeNode[] = [];

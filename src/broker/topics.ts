@@ -15,6 +15,8 @@ import type { Route } from './route.js';
 
 const TABLE_SIZE = 1 << 16;
 const NAME_SLAB_BYTES = 8 * 1024;
+/** What the two length bytes of a PUBLISH can say; a mount point may lead beyond. */
+const NAME_BYTES_MAX = 65_535;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -72,6 +74,9 @@ export class TopicTable {
       throw new MqttError(ReasonCode.TopicNameInvalid, 'topic name has too many levels');
     }
     const length = end - start;
+    if (length > NAME_BYTES_MAX) {
+      throw new MqttError(ReasonCode.TopicNameInvalid, 'topic name is too long');
+    }
     this.slab.take(length);
     const at = this.slab.offset;
     this.slab.block.bytes.set(bytes.subarray(start, end), at);

@@ -246,7 +246,8 @@ export const limitDefinitions = {
     0,
     0,
     BIG,
-    'at 90 %: new connections are closed at once, a CONNECT on its way gets 0x97; at 100 %: publishers are paused',
+    'at 90 %: new connections are closed at once, a CONNECT on its way gets 0x97; ' +
+      'at 100 %: publishers are paused',
     'connections_refused',
   ),
 } as const satisfies Record<string, LimitDefinition>;

@@ -9,6 +9,7 @@ import { DropReason, dropReasonNames } from '../broker/metrics.js';
 export const DROPPED_WINDOW_MS = 10_000;
 /** Pairs of reason and session with a line of their own; more share one line per reason. */
 export const DROPPED_PAIRS_MAX = 1_000;
+const LOOK_EVERY_MS = 1_000;
 
 /** Drops that are nobody's fault and no surprise; all others are warnings. */
 const expected: readonly number[] = [
@@ -42,6 +43,7 @@ export class DroppedLog {
   /** Index: drop reason; null while nobody shares. */
   private readonly others: (Pair | null)[] = dropReasonNames.map(() => null);
   private size = 0;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(log: Log, clock: Clock) {
     this.log = log;
@@ -57,9 +59,11 @@ export class DroppedLog {
     if (pair.windowEndsMs === 0) this.report(pair);
   }
 
-  /** Writes the counts of windows that have ended. To be called about once a second. */
+  /** Writes the counts of windows that have ended. To be called at least once a second. */
   tick(): void {
     const nowMs = this.clock.nowMs();
+    if (nowMs - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = nowMs;
     for (const pairs of this.byReason) {
       for (const [clientId, pair] of pairs) {
         if (pair.windowEndsMs > nowMs) continue;

@@ -25,15 +25,16 @@ export class PidFile {
   /**
    * Removes the file, unless another process has put its own number there.
    *
-   * @throws BrokerError PID_FILE, such as after the change to a user who may not do that
+   * @returns why it is still there, such as after the change to a user who may not remove it
    */
-  remove(): void {
+  remove(): BrokerError | null {
     try {
       if (readFileSync(this.path, 'utf8') === this.content) rmSync(this.path);
+      return null;
     } catch (cause) {
-      if (systemCode(cause) === 'ENOENT') return;
+      if (systemCode(cause) === 'ENOENT') return null;
       const text = `pid_file: cannot remove ${this.path}: ${messageOf(cause)}`;
-      throw new BrokerError('PID_FILE', text, { cause });
+      return new BrokerError('PID_FILE', text, { cause });
     }
   }
 }

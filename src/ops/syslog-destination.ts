@@ -94,6 +94,7 @@ export class SyslogDestination implements Destination {
   async close(): Promise<void> {
     this.isClosing = true;
     if (!this.isRunning) return;
+    this.child.ref();
     this.input?.end();
     const timer = setTimeout(() => this.child.kill(), CLOSE_DEADLINE_MS);
     await this.ended;

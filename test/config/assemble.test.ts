@@ -113,7 +113,7 @@ test('access is global, and the same for every listener', () => {
   assert.equal(listeners[1].access, listeners[0].access);
 });
 
-test('with per_listener_settings each listener has its own access, but one clientid_prefixes', () => {
+test('with per_listener_settings each listener has its own access, not clientid_prefixes', () => {
   const { listeners } = configOf(
     'per_listener_settings true\nlistener 1\npassword_file /p\nallow_anonymous true\n' +
       'listener 2\nacl_file /a\nauto_id_prefix y-\nclientid_prefixes c-\n',

@@ -137,7 +137,7 @@ test('per-listener keys belong to the listener above them', () => {
   );
 });
 
-test('port and bind_address open the default listener, which owns the keys before any other', () => {
+test('port and bind_address open the default listener, which owns the keys before others', () => {
   const { listeners } = configOf(
     'max_connections 7\nport 1999\nbind_address 10.0.0.1\nlistener 9001\nmax_qos 0\n',
   );
@@ -181,7 +181,7 @@ test('per_listener_settings true must stand before the first access key, and sta
   assert.is(configOf('acl_file /a\nper_listener_settings false').perListenerSettings, false);
 });
 
-test('include_dir reads *.conf in Mosquitto’s order, each with a default listener of its own', () => {
+test('include_dir reads *.conf in Mosquitto’s order, each with its own default listener', () => {
   const files = memoryFiles({
     'm.conf': 'listener 1884\ninclude_dir conf.d/\nmax_qos 1\n',
     'conf.d/b.conf': 'user b\n',
