@@ -30,8 +30,13 @@ export class FrameCache {
   private readonly scratch = Block.allocate(SCRATCH_BYTES);
   private used = 0;
   private isEmpty = true;
+  /** Whose frames these are; what is asked for another one's starts anew. */
+  private message: Message | null = null;
 
-  /** Forgets the frames of the message before. Frames do not outlive this call. */
+  /**
+   * Forgets the frames of the message before, which may have been in the same `Message`, since
+   * views are reused. Frames do not outlive this call.
+   */
   reset(): void {
     if (this.isEmpty) return;
     this.frames.fill(null);
@@ -40,6 +45,11 @@ export class FrameCache {
   }
 
   get(message: Message, qos: number, retain: boolean, isV5: boolean, nowMs: number): Frame {
+    // An observer may publish while a message goes out to many.
+    if (message !== this.message) {
+      this.reset();
+      this.message = message;
+    }
     const variant = (isV5 ? 8 : 0) | (qos << 1) | (retain ? 1 : 0);
     return this.frames[variant] ?? this.encode(variant, message, qos, retain, isV5, nowMs);
   }

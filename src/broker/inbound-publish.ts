@@ -127,13 +127,13 @@ function viewOf(
   }
   if (reader.topicAliasAt >= 0) removeAlias(message, reader.topicAliasAt);
   const isRaw =
-    reader.qos === 0 &&
-    !reader.retain &&
+    (reader.qos > 0 || !reader.retain) &&
     reader.expiryAt < 0 &&
     reader.topicAliasAt < 0 &&
     connection.listener.mountPoint === '';
   message.rawStart = isRaw ? packetStart : -1;
   message.rawEnd = reader.end;
+  message.rawIdAt = reader.topicEnd;
   return message;
 }
 

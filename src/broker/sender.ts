@@ -1,13 +1,14 @@
 /**
  * The outbound half of a connection: turns messages into packets for this client. Hot path.
  */
-import type { Block } from '../base/block.js';
+import { type Block, copyBytes } from '../base/block.js';
 import type { Message } from '../protocol/message.js';
 import {
   ACKNOWLEDGEMENT_BYTES,
   noExtras,
   PublishExtras,
   packetSize,
+  publishByte,
   publishRemainingLength,
   writeAcknowledgement,
   writePublish,
@@ -21,6 +22,9 @@ import { type Pausable, Pressure } from './pressure.js';
 
 /** QoS > 0 waits in the session's queue while more than this waits for the socket. */
 const READY_BYTES = 128 * 1024;
+
+/** Up to here, copying a packet for each of many recipients is cheaper than making a frame. */
+const RAW_BYTES_MAX = 128;
 
 /** What the client's CONNECT says about what it takes. */
 export interface SenderOptions {
@@ -113,9 +117,15 @@ export class Sender {
     metrics.packetsSent++;
     metrics.publishBytesSent += message.end - message.payloadStart;
     if (this.isPlain && ids === null && !dup) {
-      if (qos === 0 && !retain && message.rawStart >= 0 && message.isV5 === this.isV5) {
-        this.output.addToRun(message.block, message.rawStart, message.rawEnd);
-        return;
+      if (message.rawStart >= 0 && message.isV5 === this.isV5 && qos === message.qos) {
+        if (qos === 0) {
+          this.output.addToRun(message.block, message.rawStart, message.rawEnd);
+          return;
+        }
+        if (frames === null || message.rawEnd - message.rawStart <= RAW_BYTES_MAX) {
+          this.sendRaw(message, qos, retain, packetId);
+          return;
+        }
       }
       if (frames !== null) {
         this.sendFrame(message, qos, retain, packetId, frames);
@@ -173,6 +183,18 @@ export class Sender {
     if (qos === 0) return;
     bytes[at + frame.packetIdAt] = packetId >>> 8;
     bytes[at + frame.packetIdAt + 1] = packetId & 0xff;
+  }
+
+  /** The publisher's packet with our first byte and packet identifier. */
+  private sendRaw(message: Message, qos: number, retain: boolean, packetId: number): void {
+    const { rawStart, rawEnd } = message;
+    const at = this.output.reserve(rawEnd - rawStart);
+    const { chunk } = this.output;
+    copyBytes(chunk, at, message.block, rawStart, rawEnd);
+    const idAt = at + message.rawIdAt - rawStart;
+    chunk.bytes[at] = publishByte(qos, retain, false);
+    chunk.bytes[idAt] = packetId >>> 8;
+    chunk.bytes[idAt + 1] = packetId & 0xff;
   }
 
   /** Half full pauses the publisher, full drops: what was read already fits in between. */

@@ -14,6 +14,8 @@ const LEVEL_COLUMNS = 11;
 
 /** Controls, format characters (bidirectional overrides too) and other ends of line. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** Nearly all text has none of these, and is done with quickly. */
+const UNUSUAL = /[^ -~]/;
 /** A value that needs no quotes. */
 const PLAIN = /^[^\s"'=\\\p{C}\p{Z}]+$/u;
 
@@ -147,6 +149,7 @@ function shortened(fields: LogFields): LogFields {
 }
 
 function escaped(text: string): string {
+  if (!UNUSUAL.test(text)) return text;
   return text.replace(INVISIBLE, (character) =>
     Array.from({ length: character.length }, (_, index) => {
       const hex = character.charCodeAt(index).toString(16).padStart(4, '0');

@@ -72,6 +72,7 @@ export const ownValues: Values<number> = {
       ({ metrics }: SysSnapshot) => metrics.dropped[reason]!,
     ]),
   ),
+  'clients/accepted': ({ clientsAccepted }) => clientsAccepted,
   'connections/open': ({ metrics }) => metrics.connectionsOpen,
   'connections/accepted': ({ metrics }) => metrics.connectionsAccepted,
   'connections/refused': ({ metrics }) => metrics.connectionsRefused,

@@ -52,7 +52,7 @@ export class SyslogDestination implements Destination {
       ['--prio-prefix', '--tag', 'tidewire', `--id=${process.pid}`],
       { stdio: ['pipe', 'ignore', 'inherit'], detached: true },
     );
-    this.input = this.child.stdin;
+    this.input = this.child.stdin ?? null;
     this.ended = new Promise((resolve) => {
       this.child.once('error', (error) => this.onEnd(error.message, resolve));
       this.child.once('exit', (code) => this.onEnd(`it ended with code ${code}`, resolve));

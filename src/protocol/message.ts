@@ -47,11 +47,14 @@ export class Message {
   /** Client id of the publisher, for No Local; null: the broker itself. */
   publisherId: string | null;
   /**
-   * A whole PUBLISH packet in `block` that may go to other connections byte for byte:
-   * QoS 0, RETAIN 0, no alias, no expiry. -1: there is none.
+   * The whole PUBLISH packet in `block`, which may go to other connections of the same version
+   * and QoS as it is, but for the first byte and the packet identifier. Without Topic Alias and
+   * expiry only; RETAIN is 0 at QoS 0. -1: there is none.
    */
   rawStart: number;
   rawEnd: number;
+  /** Index of the packet identifier in it. */
+  rawIdAt: number;
   /** True when the properties came from (or the raw packet is for) MQTT 5.0. */
   isV5: boolean;
   /** The kept twin of a view, made at most once; a kept message is its own. */
@@ -71,6 +74,7 @@ export class Message {
     this.publisherId = null;
     this.rawStart = -1;
     this.rawEnd = -1;
+    this.rawIdAt = -1;
     this.isV5 = false;
     this.kept = null;
     this.isLongLived = false;

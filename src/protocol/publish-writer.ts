@@ -42,6 +42,11 @@ function propertiesSize(message: Message, extras: PublishExtras): number {
   return size;
 }
 
+/** First byte of a PUBLISH. */
+export function publishByte(qos: number, retain: boolean, dup: boolean): number {
+  return PUBLISH_HEADER | (dup ? DUP : 0) | (qos << 1) | (retain ? RETAIN : 0);
+}
+
 /** Remaining Length of the PUBLISH. */
 export function publishRemainingLength(
   message: Message,
@@ -83,7 +88,7 @@ export function writePublish(
   nowMs: number,
 ): number {
   const bytes = target.bytes;
-  bytes[at++] = PUBLISH_HEADER | (dup ? DUP : 0) | (qos << 1) | (retain ? RETAIN : 0);
+  bytes[at++] = publishByte(qos, retain, dup);
   at = writeVariableByteInteger(bytes, at, remainingLength);
   const topic = message.topic;
   const topicLength = topicSize(message, extras);

@@ -78,4 +78,15 @@ test('a message never goes out in the frame of the one before it', () => {
   assert.ok(framed(cache, second, variant, 1).equals(encode(second, variant, 1)));
 });
 
+test('a message that comes between others of the same turn does not take their frames', () => {
+  const cache = new FrameCache();
+  const [outer, inner] = [messageTo('a', 'outer'), messageTo('a', 'inner')];
+  const variant = { qos: 0, retain: false, isV5: true };
+  cache.reset();
+  framed(cache, outer, variant, 1);
+  cache.reset();
+  assert.ok(framed(cache, inner, variant, 1).equals(encode(inner, variant, 1)));
+  assert.ok(framed(cache, outer, variant, 1).equals(encode(outer, variant, 1)));
+});
+
 test.run();

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,7 +9,7 @@ import type { LogConfig, LogDestination } from '../../src/config/config.js';
 import { allLogTypes } from '../../src/config/defaults.js';
 import { type ClosableLog, createLog, type LogOptions } from '../../src/ops/log.js';
 import { type TempFolder, withTempFolder } from '../support/temp.js';
-import { until } from '../support/until.js';
+import { until, untilEvent, within } from '../support/until.js';
 import { linesOf, logConfig } from './support.js';
 
 const test = suite('log');
@@ -59,8 +61,9 @@ test('writes JSON to what is no terminal', async () => {
     log.write('notice', 'client connected', { clientId: 'a' });
     await log.close();
 
+    const time = '2023-11-14T22:13:20.000Z';
     assert.equal(linesOf(folder.file('err')), [
-      '{"level":"notice","time":"2023-11-14T22:13:20.000Z","clientId":"a","event":"client connected"}',
+      `{"level":"notice","time":"${time}","clientId":"a","event":"client connected"}`,
     ]);
     assert.equal(linesOf(folder.file('out')), []);
   });
@@ -272,6 +275,34 @@ test('writes everything at once for a process that is about to end', async () =>
 
     assert.match(readFileSync(folder.file('err'), 'utf8'), '{"level":"error","event":"last"}\n');
   });
+});
+
+test('holds up nothing when nobody reads standard error', async () => {
+  const module = new URL('../../src/ops/log.js', import.meta.url).href;
+  const clock = new URL('../../src/base/clock.js', import.meta.url).href;
+  const script = `
+    import { createLog } from '${module}';
+    import { systemClock } from '${clock}';
+    const config = ${JSON.stringify(logConfig({ destinations: to('stderr') }))};
+    const log = createLog(config, { clock: systemClock, publish: () => undefined });
+    const reason = 'x'.repeat(500);
+    for (let count = 0; count < 5_000; count++) log.write('error', 'e', { reason, count });
+    setImmediate(async () => {
+      console.log('alive');
+      await log.close();
+      process.exit(0);
+    });
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  try {
+    const exited = once(child, 'exit');
+    const [alive] = await untilEvent(child.stdout, 'data', { deadlineMs: 20_000 });
+    assert.is(String(alive), 'alive\n');
+    const [code] = await within('the exit', exited, { deadlineMs: 20_000 });
+    assert.is(code, 0);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test('is silent and off after it was closed', async () => {

@@ -61,7 +61,7 @@ function rig(overrides: Partial<SysOptions> = {}) {
     ...overrides,
   });
   /** What a new subscriber would get; null: nothing. */
-  const valueOf = (name: string): string | null => {
+  const shown = (name: string): string | null => {
     const message = core.retained.get(`$SYS/broker/${name}`);
     if (message === null) return null;
     const { block, payloadStart, end } = message;
@@ -75,7 +75,7 @@ function rig(overrides: Partial<SysOptions> = {}) {
     sys.tick();
     broker.settle();
   };
-  return { broker, core, clock, sys, usage, valueOf, names, pass };
+  return { broker, core, clock, sys, usage, shown, names, pass };
 }
 
 test('has every topic of Mosquitto 2.0 from the start', () => {
@@ -90,16 +90,16 @@ test('has every topic of Mosquitto 2.0 from the start', () => {
 });
 
 test('says version and uptime in Mosquitto’s words', () => {
-  const { valueOf, pass } = rig();
+  const { shown, pass } = rig();
 
-  assert.is(valueOf('version'), 'tidewire version 1.2.3');
-  assert.is(valueOf('uptime'), '0 seconds');
+  assert.is(shown('version'), 'tidewire version 1.2.3');
+  assert.is(shown('uptime'), '0 seconds');
   pass(10);
-  assert.is(valueOf('uptime'), '10 seconds');
+  assert.is(shown('uptime'), '10 seconds');
 });
 
 test('counts clients: connected, offline, all, at most', () => {
-  const { broker, valueOf, pass } = rig();
+  const { broker, shown, pass } = rig();
   const durable = { clean: false, properties: { sessionExpiryInterval: 60 } };
   const first = broker.connect({ clientId: 'one', ...durable });
   broker.connect({ clientId: 'two' });
@@ -108,21 +108,21 @@ test('counts clients: connected, offline, all, at most', () => {
 
   pass();
 
-  assert.is(valueOf('clients/connected'), '2');
-  assert.is(valueOf('clients/active'), '2');
-  assert.is(valueOf('clients/disconnected'), '1');
-  assert.is(valueOf('clients/inactive'), '1');
-  assert.is(valueOf('clients/total'), '3');
-  assert.is(valueOf('clients/maximum'), '3');
-  assert.is(valueOf('clients/expired'), '0');
+  assert.is(shown('clients/connected'), '2');
+  assert.is(shown('clients/active'), '2');
+  assert.is(shown('clients/disconnected'), '1');
+  assert.is(shown('clients/inactive'), '1');
+  assert.is(shown('clients/total'), '3');
+  assert.is(shown('clients/maximum'), '3');
+  assert.is(shown('clients/expired'), '0');
   broker.advance(60_000);
   pass();
-  assert.is(valueOf('clients/expired'), '1');
-  assert.is(valueOf('clients/total'), '2');
+  assert.is(shown('clients/expired'), '1');
+  assert.is(shown('clients/total'), '2');
 });
 
 test('counts shared subscriptions by themselves, as Mosquitto does', () => {
-  const { broker, valueOf, pass } = rig();
+  const { broker, shown, pass } = rig();
   const client = broker.connect();
   client.subscribe('a/#');
   client.subscribe('b');
@@ -130,12 +130,12 @@ test('counts shared subscriptions by themselves, as Mosquitto does', () => {
 
   pass();
 
-  assert.is(valueOf('subscriptions/count'), '2');
-  assert.is(valueOf('shared_subscriptions/count'), '1');
+  assert.is(shown('subscriptions/count'), '2');
+  assert.is(shown('shared_subscriptions/count'), '1');
 });
 
 test('counts packets, messages and bytes both ways', () => {
-  const { broker, valueOf, pass } = rig();
+  const { broker, shown, pass } = rig();
   const subscriber = broker.connect();
   const publisher = broker.connect();
   subscriber.subscribe('a');
@@ -143,21 +143,21 @@ test('counts packets, messages and bytes both ways', () => {
 
   pass();
 
-  assert.is(valueOf('publish/messages/received'), '3');
-  assert.is(valueOf('publish/messages/sent'), '3');
-  assert.is(valueOf('publish/bytes/received'), '15');
-  assert.is(valueOf('publish/bytes/sent'), '15');
-  assert.is(valueOf('messages/received'), '6');
-  assert.is(valueOf('messages/sent'), '6');
-  assert.ok(Number(valueOf('bytes/received')) > 15);
-  assert.ok(Number(valueOf('bytes/sent')) > 15);
-  assert.is(valueOf('load/publish/received/1min'), (18 * (1 - Math.exp(-1 / 6))).toFixed(2));
-  assert.is(valueOf('load/sockets/1min'), (12 * (1 - Math.exp(-1 / 6))).toFixed(2));
-  assert.is(valueOf('load/connections/1min'), (12 * (1 - Math.exp(-1 / 6))).toFixed(2));
+  assert.is(shown('publish/messages/received'), '3');
+  assert.is(shown('publish/messages/sent'), '3');
+  assert.is(shown('publish/bytes/received'), '15');
+  assert.is(shown('publish/bytes/sent'), '15');
+  assert.is(shown('messages/received'), '6');
+  assert.is(shown('messages/sent'), '6');
+  assert.ok(Number(shown('bytes/received')) > 15);
+  assert.ok(Number(shown('bytes/sent')) > 15);
+  assert.is(shown('load/publish/received/1min'), (18 * (1 - Math.exp(-1 / 6))).toFixed(2));
+  assert.is(shown('load/sockets/1min'), (12 * (1 - Math.exp(-1 / 6))).toFixed(2));
+  assert.is(shown('load/connections/1min'), (12 * (1 - Math.exp(-1 / 6))).toFixed(2));
 });
 
 test('counts every dropped message by its reason', () => {
-  const { core, valueOf, pass } = rig();
+  const { core, shown, pass } = rig();
   dropReasonNames.forEach((_, reason) => {
     core.metrics.dropped[reason] = reason + 1;
   });
@@ -165,38 +165,37 @@ test('counts every dropped message by its reason', () => {
   pass();
 
   dropReasonNames.forEach((name, reason) => {
-    assert.is(valueOf(`dropped/${name}`), String(reason + 1));
+    assert.is(shown(`dropped/${name}`), String(reason + 1));
   });
-  assert.is(valueOf('publish/messages/dropped'), '55');
+  assert.is(shown('publish/messages/dropped'), '55');
 });
 
 for (const field of Object.keys(new Metrics()).filter((name) => name !== 'dropped')) {
   test(`shows the metric ${field}`, () => {
-    const { core, valueOf, names, pass } = rig();
+    const { core, shown, names, pass } = rig();
     const metrics = core.metrics as unknown as Record<string, number>;
     metrics[field]! += 987_654;
 
     pass();
 
-    const values = names().map((name) => valueOf(name));
-    assert.ok(values.some((value) => value?.startsWith('987')) || field === 'clientsAccepted');
-    if (field === 'clientsAccepted') assert.is.not(valueOf('load/connections/1min'), '0.00');
+    const values = names().map((name) => shown(name));
+    assert.ok(values.some((value) => value?.startsWith('987')));
   });
 }
 
 test('shows the memory, at most too, and figures of others', () => {
   const figures = { 'memory/state': 0 };
-  const { usage, valueOf, pass } = rig({ extras: () => figures });
+  const { usage, shown, pass } = rig({ extras: () => figures });
   usage.heapUsed = 9_000;
   pass();
   usage.heapUsed = 4_000;
   figures['memory/state'] = 2;
   pass();
 
-  assert.is(valueOf('heap/current'), '4000');
-  assert.is(valueOf('heap/maximum'), '9000');
-  assert.is(valueOf('memory/resident'), '5000');
-  assert.is(valueOf('memory/state'), '2');
+  assert.is(shown('heap/current'), '4000');
+  assert.is(shown('heap/maximum'), '9000');
+  assert.is(shown('memory/resident'), '5000');
+  assert.is(shown('memory/state'), '2');
 });
 
 test('sends only what has changed, retained, at QoS 2', () => {
@@ -218,17 +217,17 @@ test('sends only what has changed, retained, at QoS 2', () => {
 });
 
 test('waits for its interval', () => {
-  const { clock, sys, valueOf } = rig();
+  const { clock, sys, shown } = rig();
 
   for (let second = 1; second < 10; second++) {
     clock.advance(1_000);
     sys.tick();
   }
-  assert.is(valueOf('uptime'), '0 seconds');
+  assert.is(shown('uptime'), '0 seconds');
   clock.advance(1_000);
   sys.tick();
 
-  assert.is(valueOf('uptime'), '10 seconds');
+  assert.is(shown('uptime'), '10 seconds');
 });
 
 test('publishes nothing with sys_interval 0', () => {
@@ -240,21 +239,21 @@ test('publishes nothing with sys_interval 0', () => {
 });
 
 test('disappears when a reload switches it off, and comes back', () => {
-  const { sys, names, valueOf, pass } = rig();
+  const { sys, names, shown, pass } = rig();
 
   sys.setInterval(0);
   assert.equal(names(), []);
   pass();
   assert.equal(names(), []);
   sys.setInterval(5);
-  assert.is(valueOf('uptime'), '10 seconds');
+  assert.is(shown('uptime'), '10 seconds');
   pass(5);
 
-  assert.is(valueOf('uptime'), '15 seconds');
+  assert.is(shown('uptime'), '15 seconds');
 });
 
 test('never shows a client id', () => {
-  const { broker, names, valueOf, pass } = rig();
+  const { broker, names, shown, pass } = rig();
   const client = broker.connect({ clientId: 'secret-device' });
   client.subscribe('a');
   client.publish('a', 'x', { qos: 1, messageId: 1 });
@@ -262,7 +261,7 @@ test('never shows a client id', () => {
 
   for (const name of names()) {
     assert.not(name.includes('secret'));
-    assert.not(valueOf(name)?.includes('secret'));
+    assert.not(shown(name)?.includes('secret'));
   }
 });
 

@@ -24,8 +24,9 @@ function rig(command: string, facility = 3) {
 
 /** A `logger` that keeps its arguments and its input in files. */
 function fakeLogger(folder: TempFolder): string {
-  const script = `#!/bin/sh\necho "$@" > '${folder.file('args')}'\ncat > '${folder.file('lines')}'\n`;
-  return folder.write('logger', script, 0o700);
+  const echo = `echo "$@" > '${folder.file('args')}'`;
+  const cat = `cat > '${folder.file('lines')}'`;
+  return folder.write('logger', `#!/bin/sh\n${echo}\n${cat}\n`, 0o700);
 }
 
 test('hands each line to logger with facility and severity', async () => {
@@ -87,7 +88,9 @@ test('falls back when logger ends', async () => {
 test('loses and counts lines when logger does not read', async () => {
   await withTempFolder(async (folder) => {
     const gate = folder.file('gate');
-    const script = `#!/bin/sh\nwhile [ ! -e '${gate}' ]; do sleep 0.02; done\ncat > '${folder.file('lines')}'\n`;
+    const wait = `while [ ! -e '${gate}' ]; do sleep 0.02; done`;
+    const cat = `cat > '${folder.file('lines')}'`;
+    const script = `#!/bin/sh\n${wait}\n${cat}\n`;
     const { destination } = rig(folder.write('logger', script, 0o700));
     const long = 'x'.repeat(500);
     for (let count = 0; count < 4_000; count++) destination.write(entry('notice', long));
