@@ -42,7 +42,9 @@ export class Subscriber implements Flushable {
       retainHandling: 0,
     } as const;
     const retained = core.subscriptions.add(this.session, filter, request, request.qos, 0);
-    for (const { message } of retained) this.push(receivedMessage(message));
+    for (const message of core.subscriptions.messagesFor(retained!)) {
+      this.push(receivedMessage(message));
+    }
   }
 
   close(): void {

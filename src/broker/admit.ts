@@ -41,30 +41,33 @@ export function admit(
   connection.identity = identity;
   const expiry = core.handshakes.clampExpiry(packet.sessionExpiryInterval);
   const keepAlive = keepAliveOf(connection, packet);
-  // The takeover may close this very connection's predecessor, never this one.
-  const { cleanStart } = packet;
-  const opened = core.sessions.open(identity, connection.access, cleanStart, expiry);
   const properties = connackProperties(connection, handshake, keepAlive, expiry);
-  const connack = connection.isV5
-    ? encodeConnack(
-        ReasonCode.Success,
-        opened.isPresent,
-        authenticationData === null ? properties : { ...properties, authenticationData },
-        connection.maximumPacketSize,
-      )
-    : encodeConnackV3(ReasonCode.Success, opened.isPresent && packet.protocolVersion !== 3);
-  become(connection, packet, identity, keepAlive);
-  connection.session = opened.session;
-  if (connack === null) {
-    opened.session.connection = connection;
-    closeConnection(connection, ReasonCode.PacketTooLarge, 'CONNACK does not fit the client', {});
+  const full = authenticationData === null ? properties : { ...properties, authenticationData };
+  if (encodeSuccess(connection, false, full) === null) {
+    const detail = 'CONNACK is larger than Maximum Packet Size';
+    closeConnection(connection, ReasonCode.PacketTooLarge, detail, { isSilent: true });
     return;
   }
-  connection.sendControl(connack);
+  const { cleanStart } = packet;
+  const opened = core.sessions.open(identity, connection.access, cleanStart, expiry);
+  become(connection, packet, identity, keepAlive);
+  connection.session = opened.session;
+  connection.sendControl(encodeSuccess(connection, opened.isPresent, full));
   connection.sender = senderFor(connection, packet);
   opened.session.attach(connection.sender, connection);
   core.observer.clientConnected(identity, opened.isPresent);
   logConnect(connection, packet, opened.isPresent);
+}
+
+/** CONNACK 0x00; null when the client takes no packet as large. */
+function encodeSuccess(
+  connection: Connection,
+  isPresent: boolean,
+  properties: ConnackProperties,
+): Buffer | null {
+  const { isV5, protocolVersion, maximumPacketSize } = connection;
+  if (isV5) return encodeConnack(ReasonCode.Success, isPresent, properties, maximumPacketSize);
+  return encodeConnackV3(ReasonCode.Success, isPresent && protocolVersion !== 3);
 }
 
 function reasonToRefuse(
@@ -77,8 +80,10 @@ function reasonToRefuse(
   if (core.isShuttingDown) {
     return new MqttError(ReasonCode.ServerShuttingDown, 'the broker is shutting down');
   }
-  if (core.isMemoryTight) return new MqttError(ReasonCode.QuotaExceeded, 'memory_limit reached');
   const isNew = core.sessions.get(identity.clientId) === null;
+  if (core.isMemoryTight && isNew) {
+    return new MqttError(ReasonCode.QuotaExceeded, 'memory_limit reached');
+  }
   if (clientsMax >= 0 && isNew && core.sessions.size >= clientsMax) {
     return new MqttError(ReasonCode.QuotaExceeded, 'global_max_clients reached');
   }
@@ -132,7 +137,7 @@ function senderFor(connection: Connection, packet: ConnectPacket): Sender {
     maximumPacketSize,
     inflightMax: Math.min(packet.receiveMaximum, ourMax),
     topicAliasMaximum: Math.min(packet.topicAliasMaximum, listener.maxTopicAliasBroker),
-    mountLength: Buffer.byteLength(listener.mountPoint),
+    mountPoint: listener.mountPoint,
   });
 }
 

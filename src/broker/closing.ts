@@ -41,11 +41,12 @@ export function closeConnection(
   if (options.isSilent && !options.isNormal) connection.transport.destroy();
   else connection.transport.end(LINGER_MS);
   connection.forget();
+  if (connection.handshake !== null) core.deadlines.cancel(connection.handshake);
+  connection.handshake = null;
   core.connections.delete(connection);
   core.metrics.connectionsOpen = core.connections.size;
   if (state !== ConnectionState.Connected) {
     core.metrics.connectionsRefused++;
-    connection.handshake = null;
     logRefusal(connection, reasonCode, detail);
     return;
   }

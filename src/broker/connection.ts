@@ -22,19 +22,17 @@ import {
   variableByteIntegerSize,
 } from '../protocol/variable-byte-integer.js';
 import type { Access, ClientIdentity } from './access.js';
-import { handleAcknowledgement } from './acknowledgements.js';
 import { Carry } from './carry.js';
 import { closeConnection } from './closing.js';
 import { ConnectionState } from './connection-state.js';
 import type { BrokerCore } from './core.js';
+import { dispatch } from './dispatch.js';
 import type { Handshake } from './handshake.js';
 import type { InboundAliases } from './inbound-aliases.js';
-import { handlePublish } from './inbound-publish.js';
 import { Output } from './output.js';
 import { RateLimit } from './rate-limit.js';
 import type { Sender } from './sender.js';
 import type { Session, SessionConnection } from './session.js';
-import { handleSubscribe, handleUnsubscribe } from './subscribe.js';
 import type { Topic } from './topics.js';
 import { READ_HEADROOM, readBuffer, type Transport, type TransportReceiver } from './transport.js';
 import type { Flushable } from './turn.js';
@@ -75,6 +73,8 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   isTopicAllowed = false;
   accessVersion = -1;
   isBridge = false;
+  /** Has sent a PUBLISH: MemoryGuard may pause it. */
+  hasPublished = false;
   /** Of enhanced authentication; null without. */
   authenticationMethod: string | null = null;
   /** Turn time of the last bytes from the client. */
@@ -85,6 +85,8 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   private isReleasePending = false;
   private carry: Carry | null = null;
   private isHeldByOutput = false;
+  /** Why the transport is gone while packets of the client still wait; null: it is there. */
+  private closedBy: string | null = null;
   private readonly rateLimit: RateLimit | null;
 
   constructor(
@@ -136,9 +138,13 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   onClose(error: Error | null): void {
     this.core.turn.begin();
     if (this.isClosed) return;
-    closeConnection(this, ReasonCode.UnspecifiedError, error?.message ?? 'closed by the client', {
-      isSilent: true,
-    });
+    this.closedBy = error?.message ?? 'closed by the client';
+    if (this.isHeldByOutput) {
+      this.isHeldByOutput = false;
+      this.release();
+    }
+    // What the client sent before it left is still heard: its last messages, its DISCONNECT.
+    if (this.holds === 0 || this.carry === null) this.onGone();
   }
 
   hold(): void {
@@ -163,7 +169,13 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     if (this.carry !== null) this.parseCarry(this.carry);
     this.afterInput(0);
     if (this.isClosed || this.holds > 0) return;
-    this.transport.resume();
+    if (this.closedBy !== null) this.onGone();
+    else this.transport.resume();
+  }
+
+  private onGone(): void {
+    const detail = this.closedBy ?? 'closed by the client';
+    closeConnection(this, ReasonCode.UnspecifiedError, detail, { isSilent: true });
   }
 
   onTakenOver(): void {
@@ -187,7 +199,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     const dueMs = this.lastInMs + this.keepAliveMs * KEEP_ALIVE_FACTOR;
     // While we do not read, silence is ours.
     if (this.holds > 0 || dueMs > nowMs) {
-      core.deadlines.schedule(this, Math.max(dueMs, nowMs + this.keepAliveMs / 2));
+      core.deadlines.schedule(this, this.holds > 0 ? nowMs + this.keepAliveMs / 2 : dueMs);
       return;
     }
     core.metrics.keepAliveTimeouts++;
@@ -278,7 +290,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
       if (next > end) break;
       this.core.metrics.packetsReceived++;
       try {
-        this.onPacket(block, at, bodyAt, next);
+        dispatch(this, block, at, bodyAt, next);
       } catch (error) {
         this.onError(error);
       }
@@ -307,51 +319,6 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     if (!(error instanceof MqttError)) throw error;
     this.core.metrics.protocolErrors++;
     closeConnection(this, error.reasonCode, error.message, {});
-  }
-
-  private onPacket(block: Block, at: number, start: number, end: number): void {
-    const firstByte = block.bytes[at]!;
-    const type = firstByte >>> 4;
-    if (this.state !== ConnectionState.Connected) {
-      this.core.handshakes.onPacket(this, type, block.bytes, at, start, end);
-      return;
-    }
-    if (type === types.PUBLISH) {
-      handlePublish(this, firstByte & 15, block, at, start, end);
-      return;
-    }
-    const reserved =
-      type === types.PUBREL || type === types.SUBSCRIBE || type === types.UNSUBSCRIBE;
-    if ((firstByte & 15) !== (reserved ? 2 : 0)) {
-      throw malformed('reserved flags of the fixed header [MQTT-2.1.3-1]');
-    }
-    const { bytes } = block;
-    switch (type) {
-      case types.PUBACK:
-      case types.PUBREC:
-      case types.PUBREL:
-      case types.PUBCOMP:
-        handleAcknowledgement(this, type, bytes, start, end);
-        break;
-      case types.SUBSCRIBE:
-        handleSubscribe(this, bytes, at, start, end);
-        break;
-      case types.UNSUBSCRIBE:
-        handleUnsubscribe(this, bytes, at, start, end);
-        break;
-      case types.PINGREQ:
-        if (start !== end) throw malformed('PINGREQ with a body');
-        this.core.pong(this);
-        break;
-      case types.DISCONNECT:
-        this.core.handshakes.onDisconnect(this, bytes, at, start, end);
-        break;
-      case types.AUTH:
-        this.core.handshakes.onAuth(this, bytes, at, start, end);
-        break;
-      default:
-        throw protocolError(`unexpected ${types.packetTypeNames[type]}`);
-    }
   }
 
   private onDataWithCarry(bytes: Buffer, start: number, end: number): void {

@@ -176,8 +176,10 @@ export class BrokerCore implements BrokerContext {
     const { retainedMessagesMax, retainedBytesMax } = this.limits;
     const before = this.retained.get(name);
     const bytes = this.retained.bytes - (before?.payloadLength ?? 0) + message.payloadLength;
+    const isOwn = this.topics.fromName(name).isReserved;
     const isFull = before === null && this.retained.size >= retainedMessagesMax;
-    if ((retainedMessagesMax > 0 && isFull) || (retainedBytesMax > 0 && bytes > retainedBytesMax)) {
+    const isTooMuch = retainedBytesMax > 0 && bytes > retainedBytesMax;
+    if (!isOwn && ((retainedMessagesMax > 0 && isFull) || isTooMuch)) {
       this.retained.delete(name);
       this.drop(DropReason.RetainedFull, message);
       return false;

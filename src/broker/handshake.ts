@@ -242,6 +242,8 @@ export class Handshakes {
     if (will.retain && !this.core.delivery.retainAvailable) {
       throw new MqttError(ReasonCode.RetainNotSupported, 'retained messages are not available');
     }
+    // Throws 0x90 for a name that could not be published to when the time comes.
+    this.core.topics.fromName(connection.listener.mountPoint + will.topic);
     if (!will.isPayloadValid) {
       throw new MqttError(ReasonCode.PayloadFormatInvalid, 'Will Payload is not UTF-8');
     }

@@ -31,6 +31,7 @@ export function handlePublish(
   const { bytes } = block;
   reader.read(bytes, flags, start, end, connection.isV5);
   connection.countPublish();
+  connection.hasPublished = true;
   core.metrics.publishReceived++;
   core.metrics.publishBytesReceived += end - reader.payloadStart;
   const topic = resolveTopic(connection, reader, bytes);
@@ -208,9 +209,11 @@ function accept(connection: Connection, topic: Topic, message: Message, packetId
   }
   if (core.observer.wantsPublish) core.observer.published(connection.identity, message);
   let code: number = ReasonCode.Success;
-  if (message.retain && !retain(connection, message)) code = ReasonCode.QuotaExceeded;
   const mayRefuse = connection.isV5 && message.qos > 0;
   const routed = core.router.publish(topic, message, connection, mayRefuse);
+  if (message.retain && routed !== Routed.Refused && !retain(connection, message)) {
+    code = ReasonCode.QuotaExceeded;
+  }
   const { qos } = message;
   if (qos === 0) return;
   if (routed === Routed.Refused) {

@@ -1,9 +1,10 @@
 /**
- * Retained messages on their way to one session that subscribed: sent as the socket takes them,
- * so that a million of them needs neither a queue nor a buffer of that length.
+ * Retained messages on their way to one session that subscribed: looked up when their turn has
+ * come and sent as the socket takes them, so that a million of them needs neither a queue nor a
+ * buffer of that length, and a client that subscribes over and over costs one entry per filter.
  *
- * Where a topic got a newer message since, that one went out live, and the old one is skipped:
- * an old value never follows a newer one.
+ * What was retained after the subscription went out live and is left out: nothing comes twice,
+ * and an old value never follows a newer one.
  */
 import type { Message } from '../protocol/message.js';
 import type { Sender } from './sender.js';
@@ -12,40 +13,71 @@ import type { Subscription } from './subscription.js';
 /** Messages per call, so that a long backlog leaves the event loop to others. */
 const PUMP_MAX = 2_000;
 
-/** One matching retained message for one subscription. */
-export interface RetainedDelivery {
-  readonly message: Message;
+/** A subscription that is to get the retained messages that match it. */
+export interface RetainedRequest {
   /** As if the client had asked for Retain As Published: RETAIN goes out as 1 [MQTT-3.3.1-8]. */
   readonly subscription: Subscription;
+  /** `RetainedStore.stamp` when it was made. */
+  readonly stamp: number;
 }
 
-/** How the owner sends one: false when there is no room now. */
-export type SendRetained = (delivery: RetainedDelivery, sender: Sender) => boolean;
+/** What a backlog needs of its owner. */
+export interface RetainedSource {
+  /** The messages for a request, as they are now. */
+  messagesFor(request: RetainedRequest): readonly Message[];
+  /** False when there is no room now. */
+  trySend(message: Message, subscription: Subscription, sender: Sender): boolean;
+}
 
 export class RetainedBacklog {
-  private readonly deliveries: RetainedDelivery[] = [];
+  /** By filter, in order. The first is the one being sent once `messages` is set. */
+  private readonly requests = new Map<string, RetainedRequest>();
+  private messages: readonly Message[] | null = null;
   private position = 0;
-  private readonly trySend: SendRetained;
+  private readonly source: RetainedSource;
 
-  constructor(trySend: SendRetained) {
-    this.trySend = trySend;
+  constructor(source: RetainedSource) {
+    this.source = source;
   }
 
-  add(deliveries: readonly RetainedDelivery[]): void {
-    for (const delivery of deliveries) this.deliveries.push(delivery);
+  /** Requests that are not done with. */
+  get size(): number {
+    return this.requests.size;
   }
 
-  get isDone(): boolean {
-    return this.position === this.deliveries.length;
+  /** A new subscription to a filter takes the place of the one before. */
+  add(request: RetainedRequest): void {
+    const { filter } = request.subscription;
+    const [first] = this.requests.keys();
+    if (first === filter) this.messages = null;
+    this.requests.delete(filter);
+    this.requests.set(filter, request);
+  }
+
+  /** The subscription is gone; what it would have got is not sent any more. */
+  remove(filter: string): void {
+    const [first] = this.requests.keys();
+    if (first === filter) this.messages = null;
+    this.requests.delete(filter);
   }
 
   /** Sends on. True when it stopped only to let others have their turn. */
   pump(sender: Sender): boolean {
-    const end = Math.min(this.deliveries.length, this.position + PUMP_MAX);
-    while (this.position < end) {
-      if (!this.trySend(this.deliveries[this.position]!, sender)) return false;
-      this.position++;
+    let budget = PUMP_MAX;
+    for (const [filter, request] of this.requests) {
+      if (this.messages === null) {
+        this.messages = this.source.messagesFor(request);
+        this.position = 0;
+      }
+      while (this.position < this.messages.length) {
+        if (budget-- === 0) return true;
+        const message = this.messages[this.position]!;
+        if (!this.source.trySend(message, request.subscription, sender)) return false;
+        this.position++;
+      }
+      this.messages = null;
+      this.requests.delete(filter);
     }
-    return !this.isDone;
+    return false;
   }
 }

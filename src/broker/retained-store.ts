@@ -7,6 +7,8 @@ import type { Message } from '../protocol/message.js';
 class RetainedNode {
   children: Map<string, RetainedNode> | null = null;
   message: Message | null = null;
+  /** Number of the change that stored the message. */
+  stamp = 0;
 }
 
 export class RetainedStore {
@@ -14,6 +16,8 @@ export class RetainedStore {
   size = 0;
   /** Payload bytes of them. */
   bytes = 0;
+  /** Number of the last change. */
+  stamp = 0;
   private readonly root = new RetainedNode();
 
   /** Stores `message`, a kept one, in place of what its topic had. */
@@ -30,6 +34,7 @@ export class RetainedStore {
     }
     this.count(node.message, message);
     node.message = message;
+    node.stamp = ++this.stamp;
   }
 
   get(topic: string): Message | null {
@@ -64,20 +69,24 @@ export class RetainedStore {
     return true;
   }
 
-  /** All messages whose topic name matches `filter`, in no order. */
-  match(filter: string): Message[] {
+  /**
+   * All messages whose topic name matches `filter`, in no order.
+   *
+   * @param stampMax leaves out what was stored later
+   */
+  match(filter: string, stampMax: number = this.stamp): Message[] {
     const found: Message[] = [];
     const levels = filter.split('/');
     let reached: RetainedNode[] = [this.root];
     for (let index = 0; index < levels.length; index++) {
       const level = levels[index]!;
       if (level === '#') {
-        collectBelow(reached, index === 0, found);
+        collectBelow(reached, index === 0, stampMax, found);
         return found;
       }
       reached = step(reached, level, index === 0);
     }
-    for (const node of reached) if (node.message !== null) found.push(node.message);
+    for (const node of reached) collect(node, stampMax, found);
     return found;
   }
 
@@ -105,16 +114,25 @@ function step(reached: readonly RetainedNode[], level: string, isFirst: boolean)
 }
 
 /** Everything at and below `nodes`; `a/#` matches `a` itself. Iterative: topics may be deep. */
-function collectBelow(nodes: readonly RetainedNode[], isFirst: boolean, found: Message[]): void {
+function collectBelow(
+  nodes: readonly RetainedNode[],
+  isFirst: boolean,
+  stampMax: number,
+  found: Message[],
+): void {
   const stack = [...nodes];
   let isRoot = isFirst;
   while (stack.length > 0) {
     const node = stack.pop()!;
-    if (node.message !== null) found.push(node.message);
+    collect(node, stampMax, found);
     if (node.children === null) continue;
     for (const [name, child] of node.children) {
       if (!isRoot || !name.startsWith('$')) stack.push(child);
     }
     isRoot = false;
   }
+}
+
+function collect(node: RetainedNode, stampMax: number, found: Message[]): void {
+  if (node.message !== null && node.stamp <= stampMax) found.push(node.message);
 }

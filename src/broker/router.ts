@@ -31,14 +31,10 @@ export class Router {
   private readonly index: SubscriptionIndex;
   private readonly frames = new FrameCache();
   private readonly found = new MatchResult();
-  private readonly isMerging: boolean;
-  private readonly isRefusing: boolean;
 
   constructor(context: BrokerContext, index: SubscriptionIndex) {
     this.context = context;
     this.index = index;
-    this.isMerging = !context.delivery.allowDuplicateMessages;
-    this.isRefusing = context.delivery.queueFullPolicy === 'refuse';
   }
 
   /**
@@ -49,7 +45,7 @@ export class Router {
    */
   publish(topic: Topic, message: Message, publisher: Pausable | null, mayRefuse: boolean): Routed {
     const route = topic.routeVersion === this.index.version ? topic.route! : this.findRoute(topic);
-    if (this.isRefusing && mayRefuse && this.hasFullQueue(route, message)) return Routed.Refused;
+    if (mayRefuse && this.isRefusing && this.hasFullQueue(route, message)) return Routed.Refused;
     const { targets } = route;
     const count = targets.length;
     let frames: FrameCache | null = null;
@@ -66,13 +62,22 @@ export class Router {
       }
       target.session.deliver(message, target, frames, publisher);
     }
-    if (route.groups.length > 0) this.publishToGroups(route.groups, topic.name, message, publisher);
+    if (route.groups.length > 0) this.publishToGroups(route.groups, message, publisher);
     return count > 0 || route.groups.length > 0 ? Routed.Matched : Routed.NoMatch;
   }
 
-  /** Gives a message to another member of a shared subscription. */
-  redeliver(group: SharedGroup, message: Message): void {
-    this.publishToGroups([group], message.topic.name, message, null);
+  /**
+   * Gives a message to another member of a shared subscription.
+   *
+   * @returns false when there is none
+   */
+  redeliver(left: SharedGroup, message: Message): boolean {
+    // The group may have been empty, and so forgotten, in between.
+    const group = this.index.findGroup(left.filter, left.shareName);
+    const member = group === null ? null : this.pick(group, message);
+    if (member === null) return false;
+    member.session.deliver(message, member, null, null);
+    return true;
   }
 
   /** What was decided about access is no longer true: routes are looked up anew. */
@@ -80,24 +85,35 @@ export class Router {
     this.index.version++;
   }
 
+  private get isRefusing(): boolean {
+    return this.context.delivery.queueFullPolicy === 'refuse';
+  }
+
   private publishToGroups(
     groups: readonly SharedGroup[],
-    topic: string,
     message: Message,
     publisher: Pausable | null,
   ): void {
-    const { delivery, prng } = this.context;
-    const mayGet = (member: Subscription): boolean => member.session.mayRead(topic);
     for (const group of groups) {
-      const strategy = delivery.sharedSubscriptionStrategy;
-      const member = group.pick(strategy, prng, message.publisherId, topic, mayGet);
+      const member = this.pick(group, message);
       member?.session.deliver(message, member, null, publisher);
     }
   }
 
+  private pick(group: SharedGroup, message: Message): Subscription | null {
+    const { delivery, prng } = this.context;
+    const topic = message.topic.name;
+    const mayGet = (member: Subscription): boolean => member.session.mayRead(topic);
+    const strategy = delivery.sharedSubscriptionStrategy;
+    return group.pick(strategy, prng, message.publisherId, topic, mayGet);
+  }
+
+  /** A group refuses when all its members' queues are full: whoever is picked would. */
   private hasFullQueue(route: Route, message: Message): boolean {
     if (message.qos === 0) return false;
-    return route.targets.some((target) => target.qos > 0 && target.session.isQueueFull(message));
+    const isFull = (target: Subscription): boolean =>
+      target.qos > 0 && target.session.isQueueFull(message);
+    return route.targets.some(isFull) || route.groups.some((group) => group.every(isFull));
   }
 
   private findRoute(topic: Topic): Route {
@@ -105,7 +121,8 @@ export class Router {
     found.clear();
     this.index.match(topic.name, found);
     const readers = found.subscriptions.filter(({ session }) => session.mayRead(topic.name));
-    const targets = this.isMerging ? merged(readers) : readers;
+    const { allowDuplicateMessages } = this.context.delivery;
+    const targets = allowDuplicateMessages ? readers : merged(readers);
     topic.route = new Route(targets, [...found.groups]);
     topic.routeVersion = this.index.version;
     return topic.route;

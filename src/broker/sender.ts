@@ -35,8 +35,8 @@ export interface SenderOptions {
   readonly inflightMax: number;
   /** 0: no aliases. */
   readonly topicAliasMaximum: number;
-  /** UTF-8 bytes of the listener's mount point. */
-  readonly mountLength: number;
+  /** Of the listener; taken off the topics that begin with it. */
+  readonly mountPoint: string;
 }
 
 export class Sender {
@@ -45,6 +45,7 @@ export class Sender {
   readonly maximumPacketSize: number;
   readonly inflightMax: number;
   private readonly context: BrokerContext;
+  private readonly mountPoint: string;
   private readonly mountLength: number;
   private readonly aliases: OutboundAliases | null;
   /** Neither aliases nor a mount point: frames and raw packets may be used. */
@@ -59,10 +60,11 @@ export class Sender {
     this.isV5 = options.isV5;
     this.maximumPacketSize = options.maximumPacketSize;
     this.inflightMax = options.inflightMax;
-    this.mountLength = options.mountLength;
+    this.mountPoint = options.mountPoint;
+    this.mountLength = Buffer.byteLength(options.mountPoint);
     this.aliases =
       options.topicAliasMaximum > 0 ? new OutboundAliases(options.topicAliasMaximum) : null;
-    this.isPlain = this.aliases === null && options.mountLength === 0;
+    this.isPlain = this.aliases === null && options.mountPoint === '';
   }
 
   /** True while QoS > 0 may be sent: little waits for the socket. */
@@ -73,15 +75,16 @@ export class Sender {
   /** True when the client takes a packet as large as this message makes [MQTT-3.1.2-24]. */
   fits(message: Message, qos: number, ids: readonly number[] | null): boolean {
     if (this.maximumPacketSize === Number.POSITIVE_INFINITY) return true;
-    const extras = this.plainExtras(ids);
+    const extras = this.plainExtras(message, ids);
     const remaining = publishRemainingLength(message, qos, this.isV5, extras);
     return packetSize(remaining) <= this.maximumPacketSize;
   }
 
   /**
-   * Sends a QoS 0 message, or drops it by policy and counts it.
+   * Sends a QoS 0 message, or says why it must be dropped.
    *
    * @param publisher who may be paused while this client catches up
+   * @returns null when it was sent
    */
   sendQos0(
     message: Message,
@@ -89,17 +92,13 @@ export class Sender {
     ids: readonly number[] | null,
     frames: FrameCache | null,
     publisher: Pausable | null,
-  ): boolean {
+  ): DropReason | null {
     if (this.output.waitingBytes > 0 && !this.hasRoom(message, publisher)) {
-      this.context.drop(DropReason.SlowSubscriber, message);
-      return false;
+      return DropReason.SlowSubscriber;
     }
-    if (!this.fits(message, 0, ids)) {
-      this.context.drop(DropReason.TooLargeForReceiver, message);
-      return false;
-    }
+    if (!this.fits(message, 0, ids)) return DropReason.TooLargeForReceiver;
     this.send(message, 0, retain, false, 0, ids, frames);
-    return true;
+    return null;
   }
 
   /** Writes one PUBLISH; whether it may go out was decided before. */
@@ -214,18 +213,20 @@ export class Sender {
     return this.pressure;
   }
 
-  private plainExtras(ids: readonly number[] | null): PublishExtras {
+  private plainExtras(message: Message, ids: readonly number[] | null): PublishExtras {
     if (this.isPlain && ids === null) return noExtras;
     this.extras ??= new PublishExtras();
     this.extras.subscriptionIds = ids;
     this.extras.topicAlias = 0;
     this.extras.isTopicOmitted = false;
-    this.extras.mountLength = this.mountLength;
+    // A session may hold messages from when its client came through another listener.
+    const isMounted = message.topic.name.startsWith(this.mountPoint);
+    this.extras.mountLength = isMounted ? this.mountLength : 0;
     return this.extras;
   }
 
   private extrasFor(message: Message, ids: readonly number[] | null): PublishExtras {
-    const extras = this.plainExtras(ids);
+    const extras = this.plainExtras(message, ids);
     if (this.aliases !== null) {
       const remaining = publishRemainingLength(message, 2, this.isV5, extras);
       const size = packetSize(remaining) + NEW_ALIAS_BYTES;

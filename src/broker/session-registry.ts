@@ -1,6 +1,7 @@
 /**
  * All sessions by client id: how they begin, pass from one connection to the next, and end.
  */
+import type { Message } from '../protocol/message.js';
 import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
 import { DropReason } from './metrics.js';
@@ -131,12 +132,17 @@ export class SessionRegistry {
     const { outbox } = session;
     if (outbox === null) return;
     session.outbox = null;
-    const undelivered = outbox.undelivered();
-    const passedOn = new Set(undelivered.map(({ message }) => message));
+    // Message → how many of its entries went to others.
+    const passedOn = new Map<Message, number>();
+    for (const { group, message } of outbox.undelivered()) {
+      if (!this.router.redeliver(group, message)) continue;
+      passedOn.set(message, (passedOn.get(message) ?? 0) + 1);
+    }
     outbox.forEachMessage((message) => {
-      if (!passedOn.has(message)) context.drop(DropReason.SessionEnded, message, session);
+      const others = passedOn.get(message) ?? 0;
+      if (others > 0) passedOn.set(message, others - 1);
+      else context.drop(DropReason.SessionEnded, message, session);
     });
-    for (const { group, message } of undelivered) this.router.redeliver(group, message);
   }
 
   /** A will whose time has come. */

@@ -101,12 +101,14 @@ export class Session implements Deadline, Flushable {
     const retain = message.retain && subscription.retainAsPublished;
     const { sender } = this;
     if (sender === null) return this.deliverOffline(message, subscription, qos, retain);
-    if (qos === 0) {
-      const isSent = sender.sendQos0(message, retain, subscription.ids, frames, publisher);
-      if (!isSent) this.dropped++;
-      return isSent;
+    if (qos === 0 && !this.isBehindQueue) {
+      const reason = sender.sendQos0(message, retain, subscription.ids, frames, publisher);
+      if (reason === null) return true;
+      this.drop(reason, message);
+      return false;
     }
     this.outbox ??= new Outbox();
+    if (qos === 0) return this.enqueue(this.outbox, message, qos, retain, subscription, publisher);
     if (
       sender.isReady &&
       this.outbox.canSendNow(sender.inflightMax) &&
@@ -238,7 +240,12 @@ export class Session implements Deadline, Flushable {
     publisher: Pausable | null,
   ): boolean {
     const { context } = this;
-    if (this.exceedsQueue(outbox, message)) {
+    const { queuedBytesMax } = context.limits;
+    if (queuedBytesMax > 0 && message.payloadLength > queuedBytesMax) {
+      this.drop(DropReason.QueueFull, message);
+      return false;
+    }
+    while (this.exceedsQueue(outbox, message)) {
       const oldest =
         context.delivery.queueFullPolicy === 'drop_oldest' ? outbox.dropOldest() : null;
       this.drop(DropReason.QueueFull, oldest ?? message);
@@ -271,10 +278,16 @@ export class Session implements Deadline, Flushable {
 
   private pumpBacklog(backlog: RetainedBacklog, sender: Sender): void {
     const hasMore = backlog.pump(sender);
-    if (backlog.isDone) this.backlog = null;
+    if (backlog.size === 0) this.backlog = null;
     if (!hasMore || this.isPumpPending) return;
     this.isPumpPending = true;
     this.context.turn.markDirty(this);
+  }
+
+  /** With `queue_qos0_messages`, QoS 0 must not overtake what waits [MQTT-4.6.0-6]. */
+  private get isBehindQueue(): boolean {
+    if (!this.context.delivery.queueQos0Messages) return false;
+    return this.outbox !== null && this.outbox.queued > 0;
   }
 
   private deliverOffline(

@@ -24,6 +24,10 @@ export class SharedGroup {
     return this.members.length;
   }
 
+  every(predicate: (member: Subscription) => boolean): boolean {
+    return this.members.every(predicate);
+  }
+
   /** Adds a member, or replaces its subscription. */
   add(subscription: Subscription): void {
     const index = this.indexOf(subscription.session);

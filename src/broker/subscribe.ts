@@ -10,7 +10,7 @@ import { protocolError } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { isShared, isTopicFilter, parseSharedFilter, topicLevels } from '../protocol/topic.js';
 import type { Connection } from './connection.js';
-import type { RetainedDelivery } from './retained-backlog.js';
+import type { RetainedRequest } from './retained-backlog.js';
 
 const FAILED = 0x80;
 /** The only failure that SUBACK of MQTT 3.x knows [MQTT-3.9.3-2]. */
@@ -67,7 +67,7 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
   const { core, listener } = connection;
   const session = connection.session!;
   const max = core.limits.subscriptionsPerClientMax;
-  const retained: (readonly RetainedDelivery[])[] = [];
+  const retained: (RetainedRequest | null)[] = [];
   const answered = packet.subscriptions.map((request, index) => {
     const granted = codes[index]!;
     if (granted >= FAILED) return granted;
@@ -92,7 +92,9 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
   const reason = refused > 0 && connection.wantsReasons ? 'some filters were refused' : null;
   const suback = encodeSuback(packet.packetId, sent, isV5, reason, maximumPacketSize);
   connection.sendControl(suback);
-  for (const deliveries of retained) core.subscriptions.sendRetained(session, deliveries);
+  for (const request of retained) {
+    if (request !== null) core.subscriptions.sendRetained(session, request);
+  }
 }
 
 /** @throws MqttError for a malformed packet */

@@ -120,6 +120,16 @@ export class SubscriptionIndex {
     return group!;
   }
 
+  /** The group of a shared subscription; null when it has no members. */
+  findGroup(filter: string, shareName: string): SharedGroup | null {
+    let group: SharedGroup | null = null;
+    this.update(filter, (leaf) => {
+      if (leaf instanceof Subscribers) group = leaf.groups?.get(shareName) ?? null;
+      return leaf;
+    });
+    return group;
+  }
+
   addShared(group: SharedGroup, subscription: Subscription): void {
     this.version++;
     const before = group.size;

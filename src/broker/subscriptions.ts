@@ -7,7 +7,7 @@ import type { Message } from '../protocol/message.js';
 import { isShared, parseSharedFilter } from '../protocol/topic.js';
 import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
-import { RetainedBacklog, type RetainedDelivery } from './retained-backlog.js';
+import { RetainedBacklog, type RetainedRequest, type RetainedSource } from './retained-backlog.js';
 import type { RetainedStore } from './retained-store.js';
 import type { Sender } from './sender.js';
 import type { Session } from './session.js';
@@ -23,7 +23,7 @@ export interface RetainSource {
   readonly access: Access;
 }
 
-export class Subscriptions {
+export class Subscriptions implements RetainedSource {
   private readonly context: BrokerContext;
   private readonly index: SubscriptionIndex;
   private readonly retained: RetainedStore;
@@ -38,7 +38,7 @@ export class Subscriptions {
   /**
    * Makes or replaces a subscription [MQTT-3.8.4-3]. `filter` has the mount point before it.
    *
-   * @returns the retained messages that the client is to get, to be sent after SUBACK
+   * @returns the request for retained messages, to be sent after SUBACK; null: none are due
    */
   add(
     session: Session,
@@ -46,7 +46,7 @@ export class Subscriptions {
     request: SubscriptionRequest,
     grantedQos: number,
     identifier: number,
-  ): readonly RetainedDelivery[] {
+  ): RetainedRequest | null {
     session.subscriptions ??= new Map();
     const isNew = !session.subscriptions.has(filter);
     const shared = isShared(filter) ? parseSharedFilter(filter) : null;
@@ -63,11 +63,11 @@ export class Subscriptions {
     session.subscriptions.set(filter, subscription);
     if (group !== null) {
       this.index.addShared(group, subscription);
-      return [];
+      return null;
     }
     this.index.add(filter, subscription);
     const wantsRetained = request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
-    return wantsRetained ? this.retainedFor(subscription) : [];
+    return wantsRetained ? this.requestFor(subscription) : null;
   }
 
   /** Remembers who published a retained message, for `check_retain_source`. */
@@ -80,6 +80,7 @@ export class Subscriptions {
     const subscription = session.subscriptions?.get(filter);
     if (subscription === undefined) return false;
     session.subscriptions!.delete(filter);
+    session.backlog?.remove(filter);
     this.unindex(subscription);
     return true;
   }
@@ -91,11 +92,31 @@ export class Subscriptions {
   }
 
   /** Sends retained messages, as far as the client takes them now; the rest follows. */
-  sendRetained(session: Session, deliveries: readonly RetainedDelivery[]): void {
-    if (deliveries.length === 0) return;
-    session.backlog ??= new RetainedBacklog((delivery, sender) => this.trySend(delivery, sender));
-    session.backlog.add(deliveries);
+  sendRetained(session: Session, request: RetainedRequest): void {
+    session.backlog ??= new RetainedBacklog(this);
+    session.backlog.add(request);
     session.pump();
+  }
+
+  messagesFor({ subscription, stamp }: RetainedRequest): readonly Message[] {
+    const { session, filter, noLocal } = subscription;
+    return this.retained.match(filter, stamp).filter((message) => {
+      if (noLocal && message.publisherId === session.clientId) return false;
+      return session.mayRead(message.topic.name) && this.maySourcePublish(message);
+    });
+  }
+
+  /** True when the message is done with: sent, or no longer to be sent. */
+  trySend(message: Message, subscription: Subscription, sender: Sender): boolean {
+    if (this.retained.get(message.topic.name) !== message) return true;
+    // Its end is due; RetainedExpiry deletes and counts it.
+    if (message.expiresAtMs <= this.context.turn.nowMs) return true;
+    if (!sender.isReady) return false;
+    const { session } = subscription;
+    if (session.isQueueFull(message)) return false;
+    if (session.outbox !== null && session.outbox.queued > BACKLOG_QUEUE_MAX) return false;
+    session.deliver(message, subscription, null, null);
+    return true;
   }
 
   private unindex(subscription: Subscription): void {
@@ -104,16 +125,10 @@ export class Subscriptions {
     else this.index.removeShared(group, session);
   }
 
-  private retainedFor(subscription: Subscription): RetainedDelivery[] {
+  private requestFor(subscription: Subscription): RetainedRequest {
     const { session, filter, qos, ids, noLocal } = subscription;
     const asRetained = new Subscription(session, filter, qos, noLocal, true, ids, null);
-    const deliveries: RetainedDelivery[] = [];
-    for (const message of this.retained.match(filter)) {
-      if (noLocal && message.publisherId === session.clientId) continue;
-      if (!session.mayRead(message.topic.name) || !this.maySourcePublish(message)) continue;
-      deliveries.push({ message, subscription: asRetained });
-    }
-    return deliveries;
+    return { subscription: asRetained, stamp: this.retained.stamp };
   }
 
   /** `check_retain_source`: a publisher that lost its right takes its messages along. */
@@ -124,18 +139,5 @@ export class Subscriptions {
     const { identity, access } = source;
     // A hook that needs time cannot be asked here; its answer at the time of publishing stands.
     return access.mayPublish(identity, message.topic.name, message.qos, true) !== false;
-  }
-
-  /** True when the message is done with: sent, or no longer to be sent. */
-  private trySend({ message, subscription }: RetainedDelivery, sender: Sender): boolean {
-    const topic = message.topic.name;
-    if (this.retained.get(topic) !== message) return true;
-    const { session } = subscription;
-    // Its end is due; RetainedExpiry deletes and counts it.
-    if (message.expiresAtMs <= this.context.turn.nowMs) return true;
-    if (!sender.isReady) return false;
-    if (session.outbox !== null && session.outbox.queued > BACKLOG_QUEUE_MAX) return false;
-    session.deliver(message, subscription, null, null);
-    return true;
   }
 }

@@ -246,8 +246,8 @@ export const limitDefinitions = {
     0,
     0,
     BIG,
-    'at 90 %: new connections are closed at once, a CONNECT on its way gets 0x97; ' +
-      'at 100 %: publishers are paused',
+    'at 90 %: CONNECT without a session is refused (0x97; 3.x: 3); at 100 %: new connections ' +
+      'are closed at once and publishers are paused',
     'connections_refused',
   ),
 } as const satisfies Record<string, LimitDefinition>;

@@ -37,9 +37,7 @@ export interface MemoryUsage {
 /** What is needed of a connection. */
 export interface GuardedConnection {
   readonly isClosed: boolean;
-  /** One of the two is set as soon as the client has published. */
-  readonly lastTopic: unknown;
-  readonly checkedTopic: unknown;
+  readonly hasPublished: boolean;
   hold(): void;
   release(): void;
 }
@@ -126,7 +124,9 @@ export class MemoryGuard {
     this.entered[next]!++;
     const isTight = next !== MemoryState.Normal;
     this.core.isMemoryTight = isTight;
-    if (isTight !== (before !== MemoryState.Normal)) this.options.setAccepting(!isTight);
+    // Tight, clients with a session may still come back: they drain the queues.
+    const isPaused = next === MemoryState.Paused;
+    if (isPaused !== (before === MemoryState.Paused)) this.options.setAccepting(!isPaused);
     if (next === MemoryState.Paused) this.holdPublishers();
     else this.releaseAll();
     this.options.log.write(isTight ? 'warning' : 'notice', eventOf(next), {
@@ -143,7 +143,7 @@ export class MemoryGuard {
   private holdPublishers(): void {
     for (const connection of this.held) if (connection.isClosed) this.held.delete(connection);
     for (const connection of this.core.connections) {
-      if (connection.lastTopic === null && connection.checkedTopic === null) continue;
+      if (!connection.hasPublished) continue;
       if (connection.isClosed || this.held.has(connection)) continue;
       this.held.add(connection);
       connection.hold();

@@ -2,6 +2,8 @@
 import * as mqttPacket from 'mqtt-packet';
 import { malformed } from './properties.js';
 
+const DUP = 0x08;
+
 /**
  * Parses `bytes[start..end)`, one whole packet that was checked before.
  *
@@ -23,7 +25,10 @@ export function parseWithMqttPacket(
     failure ??= error;
   });
   // mqtt-packet keeps slices of what it is given, and the read buffer is reused: so a copy.
-  parser.parse(Buffer.from(bytes.subarray(start, end)));
+  const copy = Buffer.from(bytes.subarray(start, end));
+  // The caller has checked the flags; MQTT 3.1 has a DUP there that mqtt-packet would refuse.
+  copy[0] = copy[0]! & ~DUP;
+  parser.parse(copy);
   if (failure !== null) throw malformed((failure as Error).message);
   if (packet === null) throw malformed('packet cut short');
   return packet;

@@ -220,7 +220,8 @@ for (const [what, slice] of Object.entries(slices)) {
 test('bytes cut once, anywhere, are understood', () => {
   const bytes = conversation().subarray(0, 800);
   const whole = answersTo(bytes, (available) => available);
-  for (let cut = 1; cut < bytes.length; cut++) {
+  // Every place in the first packets, then some in each of the others.
+  for (let cut = 1; cut < bytes.length; cut += cut < 120 ? 1 : 11) {
     let isFirst = true;
     const slice = (available: number): number => {
       const length = isFirst ? cut : available;

@@ -243,24 +243,28 @@ test('an authorizer that fails denies', async () => {
   assert.is(answerOf(client, 'puback'), ReasonCode.NotAuthorized);
 });
 
-test('a client that publishes, says goodbye and closes is heard to the end', async () => {
-  const broker = new FakeBroker();
-  broker.access.restrictsPublish = true;
-  broker.access.mayPublish = () => Promise.resolve(true);
-  const watcher = broker.connect();
-  watcher.subscribe('#');
-  const will = { topic: 'will', payload: Buffer.from('will'), qos: 0 as const };
-  const client = broker.connect({ will });
-  for (const payload of ['1', '2']) {
-    client.post({ cmd: 'publish', topic: 'a', payload, qos: 0, dup: false, retain: false });
-  }
-  client.post({ cmd: 'disconnect' });
-  broker.settle();
-  // A socket may tell of the end while it is paused.
-  client.transport.reset();
-  await broker.settleLater();
-  assert.equal(watcher.takePayloads(), ['1', '2']);
-});
+for (const end of ['hangUp', 'reset'] as const) {
+  test(`a client that publishes, says goodbye and is gone (${end}) is heard to the end`, async () => {
+    const broker = new FakeBroker();
+    broker.access.restrictsPublish = true;
+    broker.access.mayPublish = () => Promise.resolve(true);
+    const watcher = broker.connect();
+    watcher.subscribe('#');
+    const will = { topic: 'will', payload: Buffer.from('will'), qos: 0 as const };
+    const client = broker.connect({ will });
+    for (const payload of ['1', '2']) {
+      client.post({ cmd: 'publish', topic: 'a', payload, qos: 0, dup: false, retain: false });
+    }
+    client.post({ cmd: 'disconnect' });
+    broker.settle();
+    assert.is(client.transport.isPaused, true, 'it is held');
+    client.transport[end]();
+    await broker.settleLater();
+    assert.is(client.isOpen, false);
+    assert.equal(watcher.takePayloads(), ['1', '2']);
+    assert.equal([broker.core.connections.size, broker.core.deadlines.size], [1, 0]);
+  });
+}
 
 test('message_size_limit: 0x97, acknowledged in version 3, dropped and counted', () => {
   const broker = new FakeBroker({ limits: { messageBytesMax: 5 } });

@@ -64,7 +64,7 @@ test('what a socket was opened with needs a restart and keeps its old value', ()
   const { config, applied, restart } = plan(
     'listener 1',
     'listener 1\nprotocol websockets\nmount_point a/\nmax_connections 5\nmax_qos 1\n' +
-      'accept_protocol_versions 5\nuse_username_as_clientid true\nset_tcp_nodelay true\n' +
+      'accept_protocol_versions 5\nuse_username_as_clientid true\nset_tcp_nodelay false\n' +
       'user u\npid_file /p\n',
   );
 

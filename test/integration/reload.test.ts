@@ -6,12 +6,12 @@ import { connect as connectTls } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { run } from '../support/process.js';
+import type { TempFolder } from '../support/temp.js';
 import { until, untilEvent } from '../support/until.js';
-import { type BrokerOptions, RunningBroker, tlsFixture, withBroker } from './support/broker.js';
+import { type RunningBroker, tlsFixture, withBroker } from './support/broker.js';
 
 const test = suite('reload');
 const notAuthorized = 0x87;
-const sealed = ['password_file FOLDER/passwords', 'acl_file FOLDER/acl'];
 
 /** Sends SIGHUP and waits for what the log says of it. */
 async function reload(broker: RunningBroker, answer = 'configuration reloaded'): Promise<string[]> {
@@ -26,37 +26,27 @@ function errorsIn(lines: readonly string[]): string[] {
   return lines.filter((line) => line.includes('"level":"error"'));
 }
 
-async function addUser(broker: RunningBroker, name: string, password: string): Promise<void> {
-  const file = broker.folder.file('passwords');
-  const { code, output } = await run('mosquitto_passwd', ['-b', file, name, password]);
+async function addUser(folder: TempFolder, name: string, password: string): Promise<void> {
+  const { code, output } = await run('mosquitto_passwd', [
+    ...['-b', folder.file('passwords'), name, password],
+  ]);
   assert.is(code, 0, output);
 }
 
 /** A broker with the users `alice` and `bob` and an ACL for them. */
-async function withUsers(
-  options: BrokerOptions,
-  body: (broker: RunningBroker) => Promise<void>,
-): Promise<void> {
-  await withBroker({ more: [], ...options, global: ['allow_anonymous true'] }, async (open) => {
-    // The folder of another broker, for files that must be there before the start.
-    const { folder } = open;
+function withUsers(body: (broker: RunningBroker) => Promise<void>): Promise<void> {
+  const prepare = async (folder: TempFolder): Promise<void> => {
     folder.write('passwords', '');
-    await addUser(open, 'alice', 'a');
-    await addUser(open, 'bob', 'b');
+    await addUser(folder, 'alice', 'a');
+    await addUser(folder, 'bob', 'b');
     folder.write('acl', 'topic readwrite #\n\nuser alice\ntopic readwrite #\nuser bob\ntopic #\n');
-    const global = ['allow_anonymous false', ...sealed, ...(options.global ?? [])];
-    const broker = await RunningBroker.start({ ...options, folder, global });
-    try {
-      await body(broker);
-    } finally {
-      await broker.leave();
-      await broker.child.stop();
-    }
-  });
+  };
+  const access = ['password_file FOLDER/passwords', 'acl_file FOLDER/acl'];
+  return withBroker({ global: ['allow_anonymous false', ...access], prepare }, body);
 }
 
 test('a user that was removed is disconnected, the others stay', async () => {
-  await withUsers({}, async (broker) => {
+  await withUsers(async (broker) => {
     const alice = await broker.connect({ username: 'alice', password: 'a' });
     const bob = await broker.connect({ username: 'bob', password: 'b' });
     const file = broker.folder.file('passwords');
@@ -75,8 +65,8 @@ test('a user that was removed is disconnected, the others stay', async () => {
 });
 
 test('a new password counts for the next CONNECT', async () => {
-  await withUsers({}, async (broker) => {
-    await addUser(broker, 'alice', 'new');
+  await withUsers(async (broker) => {
+    await addUser(broker.folder, 'alice', 'new');
     const early = broker.open({ username: 'alice', password: 'new' });
     await until('a refusal', () => early.errors.length > 0);
 
@@ -90,7 +80,7 @@ test('a new password counts for the next CONNECT', async () => {
 });
 
 test('a new ACL holds for clients that are there: for what they publish and what they get', async () => {
-  await withUsers({}, async (broker) => {
+  await withUsers(async (broker) => {
     const alice = await broker.connect({ username: 'alice', password: 'a' });
     const bob = await broker.connect({ username: 'bob', password: 'b' });
     await bob.subscribe('news/#', 1);
@@ -118,18 +108,18 @@ test('a new ACL holds for clients that are there: for what they publish and what
 });
 
 test('a new certificate is shown to new clients; old connections go on', async () => {
-  const lines = ['certfile FOLDER/cert', 'keyfile FOLDER/key'];
-  await withBroker({}, async ({ folder }) => {
-    copyFileSync(tlsFixture('server.crt'), folder.file('cert'));
-    copyFileSync(tlsFixture('server.key'), folder.file('key'));
-    const broker = await RunningBroker.start({ folder, listeners: [lines] });
+  const use = (folder: TempFolder, name: string): void => {
+    copyFileSync(tlsFixture(`${name}.crt`), folder.file('cert'));
+    copyFileSync(tlsFixture(`${name}.key`), folder.file('key'));
+  };
+  const listeners = [['certfile FOLDER/cert', 'keyfile FOLDER/key']];
+  await withBroker({ listeners, prepare: (folder) => use(folder, 'server') }, async (broker) => {
     const ca = readFileSync(tlsFixture('ca.crt'));
     const options = { protocol: 'mqtts', host: 'localhost', ca } as const;
     const before = await broker.connect(options);
     assert.is(await commonName(broker.ports[0]), 'localhost');
 
-    copyFileSync(tlsFixture('renewed.crt'), folder.file('cert'));
-    copyFileSync(tlsFixture('renewed.key'), folder.file('key'));
+    use(broker.folder, 'renewed');
     await reload(broker);
 
     assert.is(await commonName(broker.ports[0]), 'renewed');
@@ -137,13 +127,11 @@ test('a new certificate is shown to new clients; old connections go on', async (
     await before.publish('t', 'still here', { qos: 1 });
     await before.untilMessages(1);
 
-    folder.write('cert', 'not a certificate\n');
+    broker.folder.write('cert', 'not a certificate\n');
     const errors = errorsIn(await reload(broker));
     assert.is(errors.length, 1, errors.join('\n'));
-    assert.ok(errors[0].includes(folder.file('cert')), errors[0]);
+    assert.ok(errors[0].includes(broker.folder.file('cert')), errors[0]);
     assert.is(await commonName(broker.ports[0]), 'renewed');
-    await broker.leave();
-    await broker.child.stop();
   });
 });
 
@@ -161,7 +149,7 @@ for (const [name, file, text] of [
   ['acl_file', 'acl', 'topic read\nuser bob\n'],
 ] as const) {
   test(`a bad ${name} keeps the old rules and logs one line`, async () => {
-    await withUsers({}, async (broker) => {
+    await withUsers(async (broker) => {
       const bob = await broker.connect({ username: 'bob', password: 'b' });
       broker.folder.write(file, text);
 
@@ -225,7 +213,7 @@ test('limits change at once, what needs a restart is named', async () => {
 });
 
 test('anonymous clients leave when they are no longer let in', async () => {
-  await withUsers({}, async (broker) => {
+  await withUsers(async (broker) => {
     const text = readFileSync(broker.configFile, 'utf8');
     writeFileSync(broker.configFile, text.replace('allow_anonymous false', 'allow_anonymous true'));
     await reload(broker);
@@ -240,7 +228,7 @@ test('anonymous clients leave when they are no longer let in', async () => {
 });
 
 test('many reloads in a row are all well', async () => {
-  await withUsers({}, async (broker) => {
+  await withUsers(async (broker) => {
     const alice = await broker.connect({ username: 'alice', password: 'a' });
     await alice.subscribe('t', 1);
     for (let n = 1; n <= 20; n++) {

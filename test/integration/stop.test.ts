@@ -6,8 +6,12 @@ import { connect as connectSocket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RawClient } from '../soak/support/raw-client.js';
+import { freePort } from '../support/port.js';
+import { Child } from '../support/process.js';
+import { withTempFolder } from '../support/temp.js';
 import { until } from '../support/until.js';
-import { type BrokerOptions, RunningBroker, tlsLines } from './support/broker.js';
+import { type BrokerOptions, brokerPath, RunningBroker, tlsLines } from './support/broker.js';
+import { untilOpen } from './support/port-open.js';
 
 const test = suite('stop');
 const shuttingDown = 0x8b;
@@ -174,13 +178,11 @@ test('the pid file and the Unix socket are there while it runs, and gone afterwa
 test('a broker that was killed starts again beside its old pid file and Unix socket', async () => {
   const options = { global: ['pid_file FOLDER/pid'], more: ['listener 0 FOLDER/mqtt.sock'] };
   await withStarted(options, async (broker) => {
-    await broker.child.untilLine('ready');
     await broker.child.stop('SIGKILL');
     assert.is(existsSync(broker.folder.file('mqtt.sock')), true);
 
     const next = await RunningBroker.start({ ...options, folder: broker.folder });
 
-    await next.child.untilLine('ready');
     const path = next.folder.file('mqtt.sock');
     await next.connect({ protocol: 'mqtt+unix', unixSocket: true, path });
     const pid = readFileSync(next.folder.file('pid'), 'utf8').trim();
@@ -189,15 +191,20 @@ test('a broker that was killed starts again beside its old pid file and Unix soc
   });
 });
 
-test('SIGTERM at any moment of the start ends it without a crash', async () => {
-  for (const [index, line] of ['listening', 'ready'].entries()) {
-    await withStarted({}, async (broker) => {
-      await broker.child.untilLine(line);
+test('signals are obeyed as soon as a port is open', async () => {
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGUSR1'] as const) {
+    await withTempFolder(async (folder) => {
+      const port = await freePort();
+      const listeners = `listener ${port} 127.0.0.1\nlistener 0 ${folder.file('mqtt.sock')}\n`;
+      const file = folder.write('broker.conf', listeners);
+      const child = await Child.start(process.execPath, [brokerPath, '-c', file]);
+      await untilOpen(child, port);
 
-      broker.child.signal(index === 0 ? 'SIGTERM' : 'SIGINT');
+      child.signal(signal);
 
-      const { code } = await broker.child.untilExit();
-      assert.is(code, 0, broker.child.output);
+      if (signal !== 'SIGTERM') await child.untilLine(signal === 'SIGHUP' ? 'reload' : 'state');
+      const { code } = await child.stop();
+      assert.is(code, 0, `${signal}: ${child.output}`);
     });
   }
 });

@@ -43,6 +43,8 @@ const { Normal, Tight, Paused } = MemoryState;
 
 test('refuses new clients from 90 % of memory_limit on, and takes them again below 85 %', () => {
   const { broker, guard, accepting, resident } = rig();
+  const known = { clientId: 'known', clean: false };
+  broker.connect({ ...known, version: 4 }).drop();
 
   resident(899);
   assert.is(guard.state, Normal);
@@ -50,13 +52,17 @@ test('refuses new clients from 90 % of memory_limit on, and takes them again bel
   assert.is(guard.state, Tight);
   const { reasonCode } = broker.request().takeFirst('connack');
   assert.is(reasonCode, ReasonCode.QuotaExceeded);
+  assert.ok(broker.connect({ ...known, version: 4 }).isOpen, 'who has a session may drain it');
   resident(850);
   assert.is(guard.state, Tight);
   resident(849);
   assert.is(guard.state, Normal);
   broker.connect();
 
-  assert.equal(accepting, [false, true]);
+  assert.equal(accepting, [], 'listeners go on');
+  resident(1_000);
+  resident(849);
+  assert.equal(accepting, [false, true], 'but not while publishers are paused');
 });
 
 test('pauses publishers at 100 % and releases them below 85 % only', () => {

@@ -34,7 +34,7 @@ export class FakeTransport implements Transport {
   private isOver = false;
   private isHangingUp = false;
   private inFlight: { chunk: Buffer; length: number } | null = null;
-  private incoming = Buffer.alloc(0);
+  private incoming: Buffer[] = [];
   private readonly onBytes: (bytes: Buffer) => void;
 
   /** @param onBytes gets a copy of what the broker sends */
@@ -47,7 +47,9 @@ export class FakeTransport implements Transport {
   }
 
   write(chunk: Buffer, length: number): boolean {
-    check(this.isOpen, 'a write after the end');
+    check(!this.isEnded && !this.isDestroyed, 'a write after the end');
+    // The peer is gone, and the broker has not heard of it yet.
+    if (this.isOver) return true;
     check(this.inFlight === null, 'a write before the last one is over');
     check(length > 0 && length <= chunk.length, 'a write of a length that the chunk has not');
     if (this.isStalled) {
@@ -76,7 +78,7 @@ export class FakeTransport implements Transport {
 
   /** The peer sends bytes; they arrive with the next `step` that finds the transport reading. */
   fromPeer(bytes: Buffer): void {
-    this.incoming = Buffer.concat([this.incoming, bytes]);
+    this.incoming.push(bytes);
   }
 
   /** The peer reads no longer: the next write waits. */
@@ -101,13 +103,20 @@ export class FakeTransport implements Transport {
 
   /** The connection breaks: what is on its way in is lost. */
   reset(): void {
-    this.incoming = Buffer.alloc(0);
+    this.incoming = [];
     this.close(new Error('ECONNRESET'));
   }
 
   /** Bytes of the peer that were not read yet. */
   get unread(): number {
-    return this.incoming.length;
+    let total = 0;
+    for (const bytes of this.incoming) total += bytes.length;
+    return total;
+  }
+
+  /** True when nothing can happen to it any more. */
+  get isGone(): boolean {
+    return this.isOver;
   }
 
   /** One event of the event loop; false: there was none. */
@@ -127,12 +136,19 @@ export class FakeTransport implements Transport {
     return true;
   }
 
+  /** As much as one read gets, however many pieces it was sent in. */
   private deliver(): void {
-    const available = Math.min(this.incoming.length, READ_AREA);
-    const length = Math.max(1, Math.min(available, this.slice(available)));
+    let available = 0;
+    let count = 0;
+    while (count < this.incoming.length && available < READ_AREA) {
+      available += this.incoming[count++]!.length;
+    }
+    const bytes = Buffer.concat(this.incoming.splice(0, count));
+    const most = Math.min(available, READ_AREA);
+    const length = Math.max(1, Math.min(most, this.slice(most)));
+    if (length < available) this.incoming.unshift(bytes.subarray(length));
     const end = READ_HEADROOM + length;
-    readBuffer.set(this.incoming.subarray(0, length), READ_HEADROOM);
-    this.incoming = this.incoming.subarray(length);
+    readBuffer.set(bytes.subarray(0, length), READ_HEADROOM);
     this.receiver!.onData(readBuffer, READ_HEADROOM, end);
     readBuffer.fill(POISON, 0, end);
   }

@@ -140,8 +140,12 @@ export class FakeClient {
 
   /** What came since the last `take`, of one kind or of all; the rest stays. */
   take(cmd?: string): Received[] {
-    const wanted = this.received.filter((packet) => cmd === undefined || packet.cmd === cmd);
-    this.received = this.received.filter((packet) => !wanted.includes(packet));
+    const wanted: Received[] = [];
+    const others: Received[] = [];
+    for (const packet of this.received) {
+      (cmd === undefined || packet.cmd === cmd ? wanted : others).push(packet);
+    }
+    this.received = others;
     return wanted;
   }
 
@@ -178,7 +182,8 @@ export class FakeBroker {
   readonly core: BrokerCore;
   readonly access = new FakeAccess();
   readonly listener = defaultListener();
-  private readonly clients: FakeClient[] = [];
+  private clients: FakeClient[] = [];
+  private opened = 0;
   private turnEnds: (() => void)[] = [];
 
   constructor(options: FakeBrokerOptions = {}) {
@@ -202,7 +207,9 @@ export class FakeBroker {
     const { listener = this.listener, access = this.access } = options;
     const nowMs = this.clock.nowMs();
     transport.receiver = this.core.accept(transport, listener, access, nowMs);
+    this.clients = this.clients.filter(({ transport: other }) => !other.isGone);
     this.clients.push(client);
+    this.opened++;
     return client;
   }
 
@@ -215,7 +222,7 @@ export class FakeBroker {
       cmd: 'connect',
       protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
       protocolVersion: version,
-      clientId: options.clientId ?? `client-${this.clients.length}`,
+      clientId: options.clientId ?? `client-${this.opened}`,
       clean: options.clean ?? true,
       keepalive: options.keepalive ?? 0,
       ...(will === undefined ? {} : { will }),

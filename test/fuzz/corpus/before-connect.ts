@@ -107,8 +107,12 @@ const flags: readonly HostileCase[] = [
   closed('a client without an id that keeps its session', connect(4, { clean: false }), {
     reasonCode: 2,
   }),
-  closed('two CONNECTs at once', [Buffer.concat([hello(4), hello(4)])]),
+  closed('two CONNECTs at once', [twice(hello(4))]),
 ];
+
+function twice(bytes: Buffer): Buffer {
+  return Buffer.concat([bytes, bytes]);
+}
 
 const v5 = { version: 5 } as const;
 const connectProperties: readonly (readonly [string, Buffer, number])[] = [

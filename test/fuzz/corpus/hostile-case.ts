@@ -1,7 +1,8 @@
 /** What the cases of the corpus are made of. */
 import { connect, publish, type Version } from '../../../conformance/raw/build.js';
 
-export type ListenerName = 'plain' | 'mounted' | 'proxy' | 'websocket';
+/** `http` is the WebSocket listener without an upgrade. */
+export type ListenerName = 'plain' | 'mounted' | 'proxy' | 'websocket' | 'http';
 
 /**
  * What the broker does: `closed`: it ends the connection, at the latest when the connect timeout
@@ -24,9 +25,11 @@ export interface HostileCase {
   readonly version: Version | 0;
 }
 
-/** The shortest CONNECT that is accepted. */
+let clients = 0;
+
+/** The shortest CONNECT that is accepted; each call is another client. */
 export function hello(version: Version, keepAlive = 0): Buffer {
-  return connect(version, { clientId: `corpus-${version}`, keepAlive });
+  return connect(version, { clientId: `corpus-${++clients}`, keepAlive });
 }
 
 /** A case inside a session. */

@@ -23,7 +23,11 @@ function framed(name: string, verdict: 'closed' | 'served', ...chunks: Buffer[])
 }
 
 /** Without the mask that clients must use. */
-const unmasked = Buffer.concat([Buffer.of(0x82, hello(4).length), hello(4)]);
+const unmasked = frameOf(hello(4));
+function frameOf(packet: Buffer): Buffer {
+  return Buffer.concat([Buffer.of(0x82, packet.length), packet]);
+}
+const inFragments = hello(4);
 const withBits = (bits: number): Buffer => {
   const bytes = frame(BINARY, hello(4), true);
   bytes[0] |= bits;
@@ -65,7 +69,7 @@ const webSockets: readonly HostileCase[] = [
     'CONNECT in a hundred fragments, most of them empty',
     'served',
     ...Array.from({ length: 99 }, (_, at) =>
-      frame(at === 0 ? BINARY : CONTINUATION, hello(4).subarray(at, at + 1), false),
+      frame(at === 0 ? BINARY : CONTINUATION, inFragments.subarray(at, at + 1), false),
     ),
     frame(CONTINUATION, empty, true),
   ),
@@ -144,4 +148,53 @@ const proxies: readonly HostileCase[] = [
   ),
 ];
 
-export const otherListeners: readonly HostileCase[] = [...webSockets, ...proxies];
+function http(name: string, ...lines: string[]): HostileCase {
+  const chunks = [Buffer.from(lines.join('\r\n'), 'latin1')];
+  return { name, chunks, verdict: 'closed', listener: 'http', version: 0 };
+}
+
+const upgrade = ['GET /mqtt HTTP/1.1', 'Host: b', 'Upgrade: websocket', 'Connection: Upgrade'];
+const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
+const version = 'Sec-WebSocket-Version: 13';
+const mqtt = 'Sec-WebSocket-Protocol: mqtt';
+
+const https: readonly HostileCase[] = [
+  http('silence on a WebSocket listener'),
+  http('MQTT on a WebSocket listener', hello(4).toString('latin1')),
+  http('half a request', 'GET / HTTP/1.1', 'Host: b'),
+  http('a request that asks for a page', 'GET / HTTP/1.1', 'Host: b', '', ''),
+  http('a request without a host', 'GET / HTTP/1.1', '', ''),
+  http('a request of an unknown method', 'BREW / HTTP/1.1', 'Host: b', '', ''),
+  http('headers without end', `GET / HTTP/1.1\r\n${'X-Long: aaaaaaaaaa\r\n'.repeat(20_000)}`),
+  http(
+    'two lengths of a body',
+    'POST / HTTP/1.1',
+    'Content-Length: 5',
+    'Content-Length: 6',
+    '',
+    '',
+  ),
+  http('an upgrade without a key', ...upgrade, version, mqtt, '', ''),
+  http('an upgrade to version 12', ...upgrade, key, 'Sec-WebSocket-Version: 12', mqtt, '', ''),
+  http('an upgrade without a sub-protocol', ...upgrade, key, version, '', ''),
+  http(
+    'an upgrade to the sub-protocol ,,,',
+    ...upgrade,
+    key,
+    version,
+    'Sec-WebSocket-Protocol: ,,,',
+    '',
+    '',
+  ),
+  http(
+    'an upgrade to h2c',
+    'GET / HTTP/1.1',
+    'Host: b',
+    'Upgrade: h2c',
+    'Connection: Upgrade',
+    '',
+    '',
+  ),
+];
+
+export const otherListeners: readonly HostileCase[] = [...webSockets, ...proxies, ...https];

@@ -3,14 +3,13 @@
  * broker: TIDEWIRE_BROKER, or dist/broker.js of this project.
  */
 import { existsSync } from 'node:fs';
-import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { IClientOptions } from 'mqtt';
 import { freePort } from '../../support/port.js';
 import { Child, type ChildOptions, type Exit, run } from '../../support/process.js';
 import { projectRoot } from '../../support/root.js';
 import { TempFolder } from '../../support/temp.js';
-import { type UntilOptions, until } from '../../support/until.js';
+import type { UntilOptions } from '../../support/until.js';
 import { TestClient } from './test-client.js';
 
 export const brokerPath: string = resolve(
@@ -35,6 +34,9 @@ export const tlsLines: readonly string[] = [
   `keyfile ${tlsFixture('server.key')}`,
 ];
 
+/** On a machine that is busy with other things. */
+const startMsMax = 20_000;
+
 export interface BrokerOptions {
   /** Lines before the first listener; anonymous clients are let in unless they say otherwise. */
   readonly global?: readonly string[];
@@ -45,6 +47,8 @@ export interface BrokerOptions {
   /** Options of Node: what stands before the script. */
   readonly nodeOptions?: readonly string[];
   readonly folder?: TempFolder;
+  /** Writes files that must be there before the start. */
+  readonly prepare?: (folder: TempFolder) => void | Promise<void>;
 }
 
 /** The broker with a configuration file of its own, and everything that talks to it. */
@@ -64,9 +68,10 @@ export class RunningBroker {
     this.configFile = configFile;
   }
 
-  /** Starts it and waits until all its ports are open. */
+  /** Starts it and waits until it says that it is ready. */
   static async start(options: BrokerOptions = {}): Promise<RunningBroker> {
     const folder = options.folder ?? new TempFolder();
+    await options.prepare?.(folder);
     const { listeners = [[]], global = [], more = [], nodeOptions = [] } = options;
     const ports: number[] = [];
     const isOpen = !global.some((line) => line.startsWith('allow_anonymous'));
@@ -83,7 +88,7 @@ export class RunningBroker {
       ...[brokerPath, '-c', configFile],
     ]);
     const broker = new RunningBroker(child, folder, ports, configFile);
-    for (const port of ports) await untilOpen(child, port);
+    await child.untilLine('tidewire is ready', { deadlineMs: startMsMax });
     return broker;
   }
 
@@ -171,27 +176,6 @@ export async function withBroker(
     throw error;
   }
   await broker.stop();
-}
-
-/** Resolves when `child` listens on the port; rejects when it has ended. */
-export async function untilOpen(child: Child, port: number): Promise<void> {
-  await until(`port ${port} to open`, async () => {
-    if (!child.isRunning) throw new Error(`the broker has ended:\n${child.output}`);
-    return isOpen(port);
-  });
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connectSocket({ port, host: '127.0.0.1' });
-    socket.once('connect', () => {
-      const { port: own } = socket.address() as AddressInfo;
-      socket.destroy();
-      // A free port may be connected to itself.
-      done(own !== port);
-    });
-    socket.once('error', () => done(false));
-  });
 }
 
 /** What `mosquitto_sub -d` printed of messages, without its own chatter. */
