@@ -28,7 +28,6 @@ function read(options: RunOptions): ParsedConfig {
 async function run(options: RunOptions): Promise<void> {
   const reread = (): ParsedConfig => read(options);
   const service = new Service(reread(), version(), reread);
-  await service.start();
   let isStopping = false;
   const stop = (): void => {
     // Ctrl-C under npm arrives twice.
@@ -41,6 +40,8 @@ async function run(options: RunOptions): Promise<void> {
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => service.reload());
   process.on('SIGUSR1', () => service.dump());
+  process.on('uncaughtException', (error) => service.crash(error));
+  await service.start();
 }
 
 async function main(args: readonly string[]): Promise<void> {

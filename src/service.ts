@@ -15,6 +15,8 @@ import { dumpState } from './ops/state-dump.js';
 import { SysTopics } from './ops/sys-topics.js';
 
 const TICK_MS = 1_000;
+/** Exit code after an internal error. */
+const CRASHED = 70;
 
 export interface ReadConfig {
   readonly config: Config;
@@ -102,6 +104,13 @@ export class Service {
     }
   }
 
+  /** Our own fault: the process ends, its clients connect anew. */
+  crash(error: Error): never {
+    this.log.write('error', 'internal error', { error: error.stack ?? error.message });
+    this.log.flushSync();
+    process.exit(CRASHED);
+  }
+
   /** SIGUSR1: the state in one event. */
   dump(): void {
     const { core } = this.assembly;
@@ -119,14 +128,14 @@ export class Service {
   private async shutDown(): Promise<void> {
     if (this.ticker !== null) clearInterval(this.ticker);
     await this.assembly.close();
-    this.pidFile?.remove();
+    const error = this.pidFile?.remove() ?? null;
+    if (error !== null) this.log.write('warning', error.message);
     await this.log.close();
   }
 
   private tick(): void {
     this.loopDelay.tick();
     this.log.tick();
-    this.assembly.core.refreshGauges();
     this.sys?.tick();
   }
 

@@ -19,6 +19,8 @@ export interface SysCore {
   readonly metrics: Metrics;
   readonly retained: { readonly size: number; readonly bytes: number };
   readonly index: { readonly size: number };
+  /** Brings the costly gauges of `metrics` up to date. */
+  refreshGauges(): void;
   publish(topicName: string, payload: Uint8Array, options: MessageOptions): void;
 }
 
@@ -116,6 +118,7 @@ export class SysTopics {
   }
 
   private snapshot(): SysSnapshot {
+    this.core.refreshGauges();
     const { core, options } = this;
     const { heapUsed, rss } = options.memory();
     this.heapBytesMax = Math.max(this.heapBytesMax, heapUsed);
