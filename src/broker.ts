@@ -57,7 +57,9 @@ async function main(args: readonly string[]): Promise<void> {
       process.exitCode = await runPasswdCommand(invocation.args, processPasswdIo());
       return;
     case 'config-test':
-      read(invocation.options);
+      for (const { file, line, message } of read(invocation.options).warnings) {
+        process.stderr.write(`${file}:${line}: ${message}\n`);
+      }
       return;
     case 'run':
       await run(invocation.options);

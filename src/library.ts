@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type AccessHooks, HookAccess } from './access/hook-access.js';
 import { Assembly } from './assembly.js';
+import { BrokerError } from './base/errors.js';
 import { type Log, silentLog } from './base/log.js';
 import type { ClientIdentity } from './broker/access.js';
 import { dropReasonNames, type Metrics } from './broker/metrics.js';
@@ -19,6 +20,8 @@ import {
   defaultListener,
 } from './config/defaults.js';
 import { defaultLimits, type Limits } from './config/limits.js';
+import { EventQueue } from './event-queue.js';
+import { checkProperties, checkTopicName } from './program-input.js';
 import { encodeMessageProperties, type MessageProperties } from './protocol/message-properties.js';
 import { ReasonCode } from './protocol/reason-codes.js';
 import { type ReceivedMessage, receivedMessage } from './received-message.js';
@@ -46,7 +49,10 @@ export interface PublishOptions {
   readonly properties?: MessageProperties;
 }
 
-/** Events of a `Broker`, by name. */
+/**
+ * Events of a `Broker`, by name. Handlers are called at the end of the event loop's turn, in order,
+ * and may use the broker as they like.
+ */
 export interface BrokerEvents {
   clientConnected: [client: ClientIdentity, sessionPresent: boolean];
   /** `reasonCode` as in a v5 DISCONNECT; `detail` says it for people. */
@@ -63,6 +69,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private readonly assembly: Assembly;
   private readonly access: AccessConfig;
   private readonly subscribers = new Set<Subscriber>();
+  private readonly events: EventQueue;
+  private isClosed = false;
 
   constructor(options: BrokerOptions = {}) {
     super();
@@ -82,21 +90,25 @@ export class Broker extends EventEmitter<BrokerEvents> {
       wrapAccess: (base) =>
         options.hooks === undefined ? base : new HookAccess(base, options.hooks, { log }),
     });
+    this.events = new EventQueue(this.assembly.core.turn);
     this.assembly.run();
   }
 
-  /** Counters and gauges; live, do not change them. */
+  /** Counters and gauges as they are now; live, do not change them. */
   get metrics(): Readonly<Metrics> {
-    return this.assembly.core.metrics;
+    const { core } = this.assembly;
+    core.refreshGauges();
+    return core.metrics;
   }
 
   /**
    * Binds one more listener: `{ port: 1883, host: '0.0.0.0' }`. Without a host: loopback only.
    *
    * @returns the bound address, with the port where 0 was asked for; the path of a Unix socket
-   * @throws BrokerError `LISTEN` or `TLS`, in one line
+   * @throws BrokerError `LISTEN` or `TLS`, in one line; `CLOSED` after `close`
    */
   async listen(listener: Partial<ListenerConfig> = {}): Promise<AddressInfo | string> {
+    if (this.isClosed) throw new BrokerError('CLOSED', 'the broker is closed: create another one');
     const isLocal = listener.host === undefined && listener.socketPath === undefined;
     const config = defaultListener({
       ...(isLocal ? { host: '127.0.0.1' } : {}),
@@ -110,10 +122,13 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /**
    * Publishes a message to all matching subscribers.
    *
-   * @throws MqttError 0x90 when `topic` is no topic name
+   * @throws MqttError 0x90 when `topic` is no topic name, 0x81 or 0x99 for properties that no
+   * client could take
    */
   publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): void {
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    checkTopicName(topic);
+    if (options.properties !== undefined) checkProperties(options.properties, bytes);
     this.assembly.core.publish(topic, bytes, {
       qos: options.qos ?? 0,
       retain: options.retain ?? false,
@@ -150,6 +165,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /** Says goodbye to all clients and resolves when every socket is closed. */
   async close(): Promise<void> {
+    this.isClosed = true;
     for (const subscriber of this.subscribers) subscriber.close();
     this.subscribers.clear();
     await this.assembly.close();
@@ -158,18 +174,31 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private observer(): Observer {
     const broker = this;
     return {
-      clientConnected: (client, isPresent) => broker.emit('clientConnected', client, isPresent),
+      clientConnected: (client, isPresent) =>
+        broker.tell(() => broker.emit('clientConnected', client, isPresent)),
       clientDisconnected: (client, reasonCode, detail) =>
-        broker.emit('clientDisconnected', client, reasonCode, detail),
-      subscribed: (client, filter, qos) => broker.emit('subscribed', client, filter, qos),
-      unsubscribed: (client, filter) => broker.emit('unsubscribed', client, filter),
+        broker.tell(() => broker.emit('clientDisconnected', client, reasonCode, detail)),
+      subscribed: (client, filter, qos) =>
+        broker.tell(() => broker.emit('subscribed', client, filter, qos)),
+      unsubscribed: (client, filter) =>
+        broker.tell(() => broker.emit('unsubscribed', client, filter)),
       get wantsPublish() {
         return broker.listenerCount('published') > 0;
       },
-      published: (client, message) => broker.emit('published', client, receivedMessage(message)),
-      dropped: (reason, clientId, topic) =>
-        broker.emit('dropped', dropReasonNames[reason]!, clientId, topic),
+      published: (client, view) => {
+        const message = receivedMessage(view);
+        broker.tell(() => broker.emit('published', client, message));
+      },
+      dropped: (reason, clientId, topic) => {
+        if (broker.listenerCount('dropped') === 0) return;
+        const name = dropReasonNames[reason]!;
+        broker.tell(() => broker.emit('dropped', name, clientId, topic));
+      },
     };
+  }
+
+  private tell(event: () => void): void {
+    this.events.push(event);
   }
 }
 

@@ -10,9 +10,8 @@ import type { Session } from './broker/session.js';
 import type { Flushable } from './broker/turn.js';
 import type { AccessConfig } from './config/config.js';
 import { defaultAccess, defaultListener } from './config/defaults.js';
-import { MqttError } from './protocol/mqtt-error.js';
-import { ReasonCode } from './protocol/reason-codes.js';
-import { isTopicFilter } from './protocol/topic.js';
+import { callProgram } from './event-queue.js';
+import { checkTopicFilter } from './program-input.js';
 import { type ReceivedMessage, receivedMessage } from './received-message.js';
 
 export type MessageHandler = (message: ReceivedMessage) => void;
@@ -22,12 +21,11 @@ export class Subscriber implements Flushable {
   private readonly session: Session;
   private readonly handler: MessageHandler;
   private waiting: ReceivedMessage[] = [];
+  private isClosed = false;
 
   /** @throws MqttError 0x8F when `filter` is no topic filter */
   constructor(core: BrokerCore, access: AccessConfig, filter: string, handler: MessageHandler) {
-    if (!isTopicFilter(filter)) {
-      throw new MqttError(ReasonCode.TopicFilterInvalid, `"${filter}" is no topic filter`);
-    }
+    checkTopicFilter(filter);
     this.core = core;
     this.handler = handler;
     core.turn.begin();
@@ -48,6 +46,8 @@ export class Subscriber implements Flushable {
   }
 
   close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.core.turn.begin();
     this.waiting = [];
     this.core.sessions.end(this.session);
@@ -57,7 +57,11 @@ export class Subscriber implements Flushable {
   flush(): void {
     const messages = this.waiting;
     this.waiting = [];
-    for (const message of messages) this.handler(message);
+    for (const message of messages) {
+      // A handler may end its own subscription.
+      if (this.isClosed) return;
+      callProgram(() => this.handler(message));
+    }
   }
 
   private push(message: ReceivedMessage): void {

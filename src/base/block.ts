@@ -7,14 +7,34 @@
  */
 
 const COPY_BY_WORDS_MAX = 128;
+const ACKNOWLEDGEMENT_BYTES_MAX = 5;
 
 export class Block {
   readonly bytes: Buffer;
   readonly view: DataView;
+  private shortHead: Buffer | null = null;
+  private longHead: Buffer | null = null;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /**
+   * The first `length` bytes as a typed array of their own. The last two are remembered, one for
+   * lengths of a single acknowledgement: making one costs more than the rest of a small write.
+   */
+  head(length: number): Buffer {
+    if (length <= ACKNOWLEDGEMENT_BYTES_MAX) {
+      const known = this.shortHead;
+      if (known !== null && known.length === length) return known;
+      this.shortHead = this.bytes.subarray(0, length);
+      return this.shortHead;
+    }
+    const known = this.longHead;
+    if (known !== null && known.length === length) return known;
+    this.longHead = this.bytes.subarray(0, length);
+    return this.longHead;
   }
 
   static allocate(size: number): Block {

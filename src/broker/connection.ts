@@ -265,9 +265,11 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
 
   /** As `parsePackets`; nothing refers to the bytes afterwards. */
   private parse(block: Block, start: number, end: number): number {
-    const at = this.parsePackets(block, start, end);
-    if (this.core.openRuns.length > 0) this.core.endRuns();
-    return at;
+    try {
+      return this.parsePackets(block, start, end);
+    } finally {
+      if (this.core.openRuns.length > 0) this.core.endRuns();
+    }
   }
 
   /** Parses whole packets from `start` on; returns where the first one begins that is not whole. */
@@ -351,9 +353,15 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     const isTooLarge = firstEnd - start > this.packetBytesMax;
     const isPartial = firstEnd > end && firstEnd !== Number.POSITIVE_INFINITY;
     if (isPartial && !isTooLarge) return;
+    // Ours while it is parsed: closing must not give its block to somebody else.
+    this.carry = null;
     const at = this.parse(block, start, end);
-    if (at < end && !this.isClosed) carry.start = at;
-    else this.dropCarry();
+    if (at < end && !this.isClosed) {
+      carry.start = at;
+      this.carry = carry;
+    } else {
+      carry.release();
+    }
   }
 
   private parseAndKeep(block: Block, start: number, end: number): void {

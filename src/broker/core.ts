@@ -236,8 +236,8 @@ export class BrokerCore implements BrokerContext {
       if (isAllowed) this.distribute(pending, message);
       else this.drop(DropReason.NotAuthorized, message);
     };
-    if (!access.restrictsPublish) {
-      send(true);
+    if (topic.isReserved || !access.restrictsPublish) {
+      send(!topic.isReserved);
       return;
     }
     const answer = access.mayPublish(identity, topic.name, will.qos, will.retain);

@@ -61,6 +61,7 @@ export class Handshake implements Deadline {
   }
 
   onDeadline(): void {
+    this.connection.core.metrics.connectTimeouts++;
     closeConnection(this.connection, ReasonCode.NotAuthorized, 'authentication timeout', {});
   }
 }
@@ -161,6 +162,7 @@ export class Handshakes {
     connection.identity = identity;
     this.checkWill(connection, packet);
     connection.state = ConnectionState.Authenticating;
+    this.core.deadlines.cancel(connection);
     const handshake = new Handshake(connection, packet, identity, isIdAssigned);
     connection.handshake = handshake;
     if (packet.authenticationMethod === null) this.checkPassword(connection, handshake);

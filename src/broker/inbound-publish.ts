@@ -48,6 +48,8 @@ export function handlePublish(
   }
   const message = viewOf(connection, reader, topic, block, packetStart);
   const isAllowed = mayPublish(connection, topic, reader);
+  // A hook may have disconnected its own client.
+  if (connection.isClosed) return;
   if (isAllowed === true) accept(connection, topic, message, reader.packetId);
   else if (isAllowed === false) denied(connection, message, reader.packetId);
   else acceptLater(connection, topic, message, reader.packetId, isAllowed);

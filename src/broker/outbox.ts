@@ -320,20 +320,17 @@ export class Outbox {
 
   /** Moves nextSeq, and firstSeq with it, behind what was dropped: it is not met again. */
   private skipDone(): void {
-    while (this.nextSeq < this.endSeq && (this.flags[this.nextSeq & this.mask]! & STATE) === DONE) {
-      this.nextSeq++;
-    }
+    const { endSeq, flags, mask } = this;
+    while (this.nextSeq < endSeq && (flags[this.nextSeq & mask]! & STATE) === DONE) this.nextSeq++;
     this.advance();
   }
 
   /** Moves firstSeq behind everything that is done. */
   private advance(): void {
-    while (
-      this.firstSeq < this.nextSeq &&
-      (this.flags[this.firstSeq & this.mask]! & STATE) === DONE
-    ) {
-      this.firstSeq++;
-    }
+    const { nextSeq, flags, mask } = this;
+    let seq = this.firstSeq;
+    while (seq < nextSeq && (flags[seq & mask]! & STATE) === DONE) seq++;
+    this.firstSeq = seq;
   }
 
   /**

@@ -190,7 +190,7 @@ export class Output {
 
   private send(chunk: Block, length: number): boolean {
     this.context.metrics.bytesSent += length;
-    if (this.transport.write(chunk.bytes, length)) {
+    if (this.transport.write(chunk.head(length), length)) {
       this.context.pool.release(chunk);
       return true;
     }

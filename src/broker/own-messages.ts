@@ -1,6 +1,7 @@
 /** Messages that come from no PUBLISH packet: the broker's own, the program's, and wills. */
 import { Block } from '../base/block.js';
 import { Message, NEVER, type TopicName } from '../protocol/message.js';
+import { checkProperties, PropertyId, publishProperties } from '../protocol/properties.js';
 import type { PendingWill } from './will.js';
 
 export interface MessageOptions {
@@ -18,7 +19,17 @@ export function messageOf(
   nowMs: number,
 ): Message {
   const properties = options.properties ?? new Uint8Array(0);
-  const message = assemble(topic, properties, payload, -1, -1, nowMs);
+  let expiryAt = -1;
+  let expiryInterval = -1;
+  const bytes = Buffer.from(properties);
+  checkProperties(bytes, 0, bytes.length, publishProperties, {
+    onProperty: (id, value, _idAt, start) => {
+      if (id !== PropertyId.MessageExpiryInterval) return;
+      expiryAt = start;
+      expiryInterval = value;
+    },
+  });
+  const message = assemble(topic, properties, payload, expiryAt, expiryInterval, nowMs);
   message.qos = options.qos;
   message.retain = options.retain;
   return message;

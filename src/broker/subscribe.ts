@@ -32,6 +32,7 @@ export function handleSubscribe(
     }
   }
   const answers = packet.subscriptions.map((request) => check(connection, request));
+  if (connection.isClosed) return;
   if (answers.every((answer) => typeof answer === 'number')) {
     subscribe(connection, packet, answers as number[]);
     return;
@@ -73,6 +74,7 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
     if (granted >= FAILED) return granted;
     const filter = mount(listener.mountPoint, request.filter);
     const isNew = !session.subscriptions?.has(filter);
+    if (isNew && core.isMemoryTight) return ReasonCode.QuotaExceeded;
     if (max > 0 && isNew && (session.subscriptions?.size ?? 0) >= max) {
       return ReasonCode.QuotaExceeded;
     }

@@ -57,7 +57,7 @@ function merge(matching: readonly Subscription[]): Subscription {
   return new Subscription(
     first.session,
     first.filter,
-    Math.max(...matching.map((subscription) => subscription.qos)),
+    matching.reduce((highest, { qos }) => (qos > highest ? qos : highest), 0),
     matching.every((subscription) => subscription.noLocal),
     matching.some((subscription) => subscription.retainAsPublished),
     ids.length > 0 ? ids : null,

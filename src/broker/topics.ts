@@ -14,6 +14,7 @@ import { isWellFormed } from '../protocol/utf8.js';
 import type { Route } from './route.js';
 
 const TABLE_SIZE = 1 << 16;
+const REMEMBERED_BYTES_MAX = 256;
 const NAME_SLAB_BYTES = 8 * 1024;
 /** What the two length bytes of a PUBLISH can say; a mount point may lead beyond. */
 const NAME_BYTES_MAX = 65_535;
@@ -56,7 +57,8 @@ export class TopicTable {
     if (found !== null && found.hash === hash && isSameName(found, bytes, start, end)) return found;
     if (!isWellFormed(bytes, start, end)) throw malformed('topic name is not valid UTF-8');
     const topic = this.add(bytes.toString('utf8', start, end), bytes, start, end, hash);
-    this.table[index] = topic;
+    // Long names are not remembered: 65 536 of them would be gigabytes.
+    if (end - start <= REMEMBERED_BYTES_MAX) this.table[index] = topic;
     return topic;
   }
 

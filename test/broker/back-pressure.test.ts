@@ -74,7 +74,7 @@ test('a slow reader pauses its publisher, and nothing is lost when it catches up
   assert.is(publisher.transport.isPaused, false);
 });
 
-test('a stuck reader: a short pause, then its QoS 0 messages are dropped and counted, nobody else’s', () => {
+test('a stuck reader: a short pause, then its own QoS 0 messages are dropped and counted', () => {
   const { broker, slow, fast, publisher } = setup(0);
   slow.transport.stall();
   post(publisher, 0, 500, 0);

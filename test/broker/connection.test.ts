@@ -61,7 +61,7 @@ test('a connected client is not subject to the connect timeout', () => {
 });
 
 for (const version of [4, 5] as const) {
-  test(`version ${version}: silence of 1.5 times the keep-alive ends the connection [MQTT-3.1.2-22]`, () => {
+  test(`version ${version}: silence of 1.5 keep-alives ends the connection [MQTT-3.1.2-22]`, () => {
     const broker = new FakeBroker();
     const client = broker.connect({ version, keepalive: 10 });
     broker.advance(14_999);
@@ -113,7 +113,7 @@ test('max_keepalive: version 3 is refused', () => {
   broker.connect({ version: 4, keepalive: 20 });
 });
 
-test('a client that is not read is not silent, neither while held nor right afterwards', async () => {
+test('a client that is not read is not silent, nor is it right afterwards', async () => {
   const broker = new FakeBroker();
   let allow: (isAllowed: boolean) => void = () => undefined;
   broker.access.restrictsPublish = true;
@@ -283,7 +283,7 @@ test('bytes that come while a connection is held wait, also one read after the p
   assert.is(client.take('pingresp').length, 1);
 });
 
-test('a packet larger than max_packet_size: 0x95 as soon as its length is there [MQTT-3.2.2-15]', () => {
+test('above max_packet_size: 0x95 as soon as the length is there [MQTT-3.2.2-15]', () => {
   const broker = new FakeBroker({ limits: { packetBytesMax: 1_000 } });
   const client = broker.request();
   assert.is(client.takeFirst('connack').properties?.maximumPacketSize, 1_000);

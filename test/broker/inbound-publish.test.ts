@@ -244,7 +244,7 @@ test('an authorizer that fails denies', async () => {
 });
 
 for (const end of ['hangUp', 'reset'] as const) {
-  test(`a client that publishes, says goodbye and is gone (${end}) is heard to the end`, async () => {
+  test(`publishing, goodbye and gone (${end}): the client is heard to the end`, async () => {
     const broker = new FakeBroker();
     broker.access.restrictsPublish = true;
     broker.access.mayPublish = () => Promise.resolve(true);

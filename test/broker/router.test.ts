@@ -172,7 +172,7 @@ test('two groups of one filter, and one name with two filters, are groups of the
   assert.is(broker.core.index.size, 3);
 });
 
-test('what a member did not acknowledge goes to another when its session ends [MQTT-4.8.2-5]', () => {
+test('what a member did not acknowledge goes to another at its end [MQTT-4.8.2-5]', () => {
   const broker = new FakeBroker();
   const [first, second] = sharers(broker, 2) as [FakeClient, FakeClient];
   const publisher = broker.connect();

@@ -24,7 +24,7 @@ function publishFromElsewhere(broker: FakeBroker, payload: string, qos: 0 | 1 | 
 }
 
 for (const version of [3, 4, 5] as const) {
-  test(`version ${version}: a second connection of a client closes the first [MQTT-3.1.4-3]`, () => {
+  test(`version ${version}: a second connection closes the first [MQTT-3.1.4-3]`, () => {
     const broker = new FakeBroker();
     const first = broker.connect({ ...CLIENT, version });
     const second = broker.connect({ ...CLIENT, version });
@@ -219,7 +219,7 @@ test('takeover in the middle of deliveries: nothing is lost, QoS 1 comes again w
   );
 });
 
-test('a session that comes and goes without answers keeps its state each time [MQTT-4.4.0-1]', () => {
+test('a session that comes and goes without answers keeps its state [MQTT-4.4.0-1]', () => {
   const broker = new FakeBroker();
   let client: FakeClient = broker.connect(DURABLE);
   client.subscribe('a', { qos: 2 });

@@ -250,7 +250,7 @@ test('upgrade_outgoing_qos delivers with the QoS of the subscription', () => {
   }
 });
 
-test('a queued message expires, the others say how long they still live [MQTT-3.3.2-5] [MQTT-3.3.2-6]', () => {
+test('queued messages expire, or say how long they live [MQTT-3.3.2-5] [MQTT-3.3.2-6]', () => {
   const broker = new FakeBroker();
   const publisher = offline(broker);
   for (const seconds of [5, 20, 10, 100]) {
@@ -285,7 +285,7 @@ test('what was sent once does not expire any more [MQTT-4.4.0-1]', () => {
   assert.equal(durable(broker).takePayloads(), ['x']);
 });
 
-test('Maximum Packet Size of the receiver: what is larger is dropped as if sent, and counted [MQTT-3.1.2-24] [MQTT-3.1.2-25]', () => {
+test('too large for the receiver: dropped as if sent [MQTT-3.1.2-24] [MQTT-3.1.2-25]', () => {
   const maximumPacketSize = 60;
   // Header, topic, identifier and property length come to 8 bytes at QoS 1.
   const exact = 'x'.repeat(maximumPacketSize - 8);

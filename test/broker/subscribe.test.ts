@@ -18,7 +18,7 @@ function seen(client: FakeClient): string[] {
   return client.take('publish').map(({ payload, retain }) => `${payload}${retain ? ' R' : ''}`);
 }
 
-test('Retain Handling 0, 1 and 2, the first time and again [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]', () => {
+test('Retain Handling 0, 1, 2, again [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]', () => {
   const broker = new FakeBroker();
   retain(broker.connect(), 'a', 'x');
   for (const [rh, expected] of [
@@ -50,7 +50,7 @@ test('Retain Handling 1 sends again after UNSUBSCRIBE, and knows a resumed sessi
   assert.equal(seen(client), []);
 });
 
-test('a retained message comes after SUBACK with RETAIN, a live one as Retain As Published says', () => {
+test('a retained message follows SUBACK with RETAIN, a live one has it as was asked for', () => {
   const broker = new FakeBroker();
   const publisher = broker.connect();
   retain(publisher, 'a', 'old');
@@ -71,7 +71,7 @@ test('a retained message comes after SUBACK with RETAIN, a live one as Retain As
   }
 });
 
-test('an empty payload deletes the retained message, and live subscribers get it [MQTT-3.3.1-6]', () => {
+test('an empty payload deletes what is retained, and goes out live [MQTT-3.3.1-6]', () => {
   const broker = new FakeBroker();
   const client = broker.connect();
   client.subscribe('a', { rap: true });
@@ -288,7 +288,7 @@ test('a session that comes back through another listener keeps its packets whole
   }
 });
 
-test('one reason code per filter, in their order, per version [MQTT-3.8.4-6] [MQTT-3.9.3-1]', () => {
+test('one reason code per filter, in their order [MQTT-3.8.4-6] [MQTT-3.9.3-1]', () => {
   const broker = new FakeBroker({ limits: { topicLevelsMax: 4 } });
   broker.access.restrictsSubscribe = true;
   broker.access.maySubscribe = (_client, filter) => filter !== 'denied';
@@ -350,7 +350,7 @@ test('No Local on a shared subscription is a Protocol Error [MQTT-3.8.3-4]', () 
   assert.is(client.takeFirst('disconnect').reasonCode, ReasonCode.ProtocolError);
 });
 
-test('UNSUBSCRIBE answers for each filter, and what is on its way still comes [MQTT-3.10.4-5]', () => {
+test('UNSUBSCRIBE answers per filter; what is on its way still comes [MQTT-3.10.4-5]', () => {
   const broker = new FakeBroker();
   const client = broker.connect();
   client.subscribe('a', { qos: 1 });

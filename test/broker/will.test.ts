@@ -79,7 +79,8 @@ const endings: Readonly<Record<string, readonly [(setup: Setup) => void, boolean
 
 for (const [how, [end, isPublished]] of Object.entries(endings)) {
   for (const expiry of [0, 100]) {
-    test(`${how}, session expiry ${expiry}: ${isPublished ? 'published once' : 'not published'}`, () => {
+    const outcome = isPublished ? 'published once' : 'not published';
+    test(`${how}, session expiry ${expiry}: ${outcome}`, () => {
       const all = setup({}, 0, expiry);
       end(all);
       all.broker.advance(1_000 * SECOND_MS);
@@ -164,7 +165,7 @@ for (const how of ['comes back', 'takes over']) {
   });
 }
 
-test('the will has its QoS, its RETAIN and its properties; its expiry begins when it is published', () => {
+test('the will has its QoS, RETAIN and properties; its expiry begins when it is published', () => {
   const broker = new FakeBroker();
   const watcher = broker.connect({ clientId: 'watcher' });
   watcher.subscribe('#', { qos: 2, rap: true });

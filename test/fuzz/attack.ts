@@ -94,5 +94,6 @@ export function describeAttack(attack: Attack, bytesMax = 150): string {
   const shown = all.subarray(0, bytesMax).toString('hex');
   const rest = all.length > bytesMax ? `… (${all.length} bytes)` : '';
   const { index, kind, listener, version, acknowledges } = attack;
-  return `#${index} ${kind} v${version} on ${listener}, acknowledges ${acknowledges}: ${shown}${rest}`;
+  const what = `#${index} ${kind} v${version} on ${listener}, acknowledges ${acknowledges}`;
+  return `${what}: ${shown}${rest}`;
 }

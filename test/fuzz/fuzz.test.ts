@@ -48,6 +48,23 @@ hostile('every case gets its answer, and nothing behind a fatal packet is proces
   await spy.end();
 });
 
+hostile('a case that gets another answer than it should is noticed', async () => {
+  const named = (name: string) => {
+    const found = corpus.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`no case '${name}'`);
+    return found;
+  };
+  const fatal = named('a PUBLISH with QoS 3 in MQTT 5.0');
+  const harmless = named('a puback of nothing in MQTT 5.0');
+  const wrong = [
+    { ...fatal, verdict: 'served' as const },
+    { ...fatal, reasonCode: 0x82 },
+    { ...harmless, verdict: 'closed' as const },
+  ];
+  for (const one of wrong) assert.ok(await judge(broker.ports, one), one.verdict);
+  for (const one of [fatal, harmless]) assert.is(await judge(broker.ports, one), null);
+});
+
 hostile('the broker is alive after it and ends with exit code 0', async () => {
   assert.is(broker.isAlive, true);
   await broker.stop();

@@ -60,6 +60,7 @@ const sampleEveryMs = 500;
 const progressEverySamples = 20;
 const suspectsMax = 24;
 const breachesMax = 30;
+const problemsMax = 10;
 const retriable: readonly string[] = ['EADDRNOTAVAIL', 'EADDRINUSE', 'ETIMEDOUT'];
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
@@ -87,6 +88,7 @@ class Run {
   private watch: WatchPair | null = null;
   private nextIndex = 0;
   private endMs = 0;
+  private attacks = 0;
   private closedByBroker = 0;
   private packets = 0;
   private socketsBefore = -1;
@@ -112,6 +114,7 @@ class Run {
   }
 
   async attackAll(): Promise<void> {
+    this.socketsLeft = null;
     const { replay, durationMs } = this.options;
     const sampler = setInterval(() => this.sample(), sampleEveryMs);
     try {
@@ -157,6 +160,8 @@ class Run {
   }
 
   problem(what: string): void {
+    const isKnown = this.problems.some((problem) => problem.startsWith(what));
+    if (isKnown || this.problems.length >= problemsMax) return;
     if (this.problems.length === 0) {
       const attacks = [...this.recent, ...this.current];
       this.suspects = attacks.slice(-suspectsMax).map((attack) => describeAttack(attack));
@@ -174,7 +179,7 @@ class Run {
     const { seed } = this.options;
     return {
       seed,
-      attacks: this.nextIndex,
+      attacks: this.attacks,
       closedByBroker: this.closedByBroker,
       packets: this.packets,
       delivered: this.watch?.delivered ?? 0,
@@ -207,6 +212,7 @@ class Run {
   }
 
   private judge(attack: Attack, outcome: Outcome): void {
+    this.attacks++;
     if (outcome.isClosedByBroker) this.closedByBroker++;
     this.packets += outcome.packets;
     const { connectError, breaches } = outcome;
@@ -230,8 +236,8 @@ class Run {
     }
     if (++this.samples % progressEverySamples === 0) {
       const { nextIndex, watch } = this;
-      const line = `${nextIndex} attacks, ${watch?.delivered} delivered, ${megabytes(resident)} resident`;
-      this.options.onProgress?.(line);
+      const counts = `${nextIndex} attacks, ${watch?.delivered} delivered`;
+      this.options.onProgress?.(`${counts}, ${megabytes(resident)} resident`);
     }
   }
 

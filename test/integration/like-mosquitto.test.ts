@@ -187,7 +187,14 @@ withMosquitto('clients over WebSocket are let in, refused and served alike', asy
     const actual = await withStarted(setup, tidewire, () => askOverWebSocket(setup));
 
     assert.equal(actual, expected);
-    assert.equal(expected, ['refused 5', 'refused 5', 'in', 'open/ws hello', 'in', 'open/ws again']);
+    assert.equal(expected, [
+      'refused 5',
+      'refused 5',
+      'in',
+      'open/ws hello',
+      'in',
+      'open/ws again',
+    ]);
   } finally {
     setup.folder.remove();
   }

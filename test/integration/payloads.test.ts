@@ -25,8 +25,8 @@ test.after.each(async () => {
   await narrow.leave();
 });
 test.after(async () => {
-  await broker.stop();
-  await narrow.stop();
+  await broker?.stop();
+  await narrow?.stop();
 });
 
 /** Bytes without a pattern that a mistake in a copy could hide in. */
@@ -81,10 +81,14 @@ test('every size around the borders of lengths and buffers arrives whole', async
 test('mosquitto_pub sends a file of 10 MB and mosquitto_sub gets it', async () => {
   const file = broker.folder.write('ten', ten);
   const copy = broker.folder.file('copy');
-  const subscriber = broker.run('sh', [
-    ...['-c', `mosquitto_sub "$@" > ${copy}`, 'sh', '-p', `${broker.ports[0]}`],
-    ...['-t', 'file', '-C', '1', '-N', '-q', '1', '-W', '20'],
-  ], { deadlineMs: 20_000 });
+  const subscriber = broker.run(
+    'sh',
+    [
+      ...['-c', `mosquitto_sub "$@" > ${copy}`, 'sh', '-p', `${broker.ports[0]}`],
+      ...['-t', 'file', '-C', '1', '-N', '-q', '1', '-W', '20'],
+    ],
+    { deadlineMs: 20_000 },
+  );
   await broker.run('mosquitto_pub', ['-t', 'file', '-f', file, '-q', '1', '-r']);
 
   assert.is((await subscriber).code, 0);
@@ -92,7 +96,7 @@ test('mosquitto_pub sends a file of 10 MB and mosquitto_sub gets it', async () =
   assert.ok(ten.equals(readFileSync(copy)));
 });
 
-test('a packet above max_packet_size ends the connection with 0x95, and nobody gets it', async () => {
+test('a packet above max_packet_size ends the connection with 0x95', async () => {
   const subscriber = await narrow.connect();
   await subscriber.subscribe('#', 1);
   const publisher = await narrow.connect();
@@ -103,7 +107,10 @@ test('a packet above max_packet_size ends the connection with 0x95, and nobody g
   assert.equal(publisher.disconnects, [packetTooLarge]);
   await subscriber.publish('after', 'x', { qos: 1 });
   await subscriber.untilMessages(1);
-  assert.equal(subscriber.packets.map(({ topic }) => topic), ['after']);
+  assert.equal(
+    subscriber.packets.map(({ topic }) => topic),
+    ['after'],
+  );
 });
 
 test('a message larger than the receiver takes is dropped for it alone, and counted', async () => {
@@ -122,7 +129,7 @@ test('a message larger than the receiver takes is dropped for it alone, and coun
   await until('the counter', () => watcher.payloads.includes('1'));
 });
 
-test('a client with 1 000 subscriptions gets what each of them matches, until it gives them up', async () => {
+test('a client with 1 000 subscriptions gets what each of them matches', async () => {
   const client = await broker.connect();
   const filters = Array.from({ length: 1_000 }, (_, n) => `many/${n}/+`);
   await client.subscribe(filters.slice(0, 500), 1);
@@ -132,7 +139,10 @@ test('a client with 1 000 subscriptions gets what each of them matches, until it
   for (let n = 0; n < 1_000; n++) await publisher.publish(`many/${n}/x`, `${n}`, { qos: 1 });
   await client.untilMessages(1_000);
 
-  assert.equal(client.payloads, filters.map((_, n) => `${n}`));
+  assert.equal(
+    client.payloads,
+    filters.map((_, n) => `${n}`),
+  );
   await client.client.unsubscribeAsync(filters);
   await publisher.publish('many/7/x', 'unheard', { qos: 1 });
   await client.subscribe('end', 1);

@@ -50,7 +50,9 @@ test('a user that was removed is disconnected, the others stay', async () => {
     const alice = await broker.connect({ username: 'alice', password: 'a' });
     const bob = await broker.connect({ username: 'bob', password: 'b' });
     const file = broker.folder.file('passwords');
-    const kept = readFileSync(file, 'utf8').split('\n').filter((line) => !line.startsWith('bob:'));
+    const kept = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => !line.startsWith('bob:'));
     writeFileSync(file, kept.join('\n'));
 
     await reload(broker);
@@ -79,7 +81,7 @@ test('a new password counts for the next CONNECT', async () => {
   });
 });
 
-test('a new ACL holds for clients that are there: for what they publish and what they get', async () => {
+test('a new ACL holds for what connected clients publish and get', async () => {
   await withUsers(async (broker) => {
     const alice = await broker.connect({ username: 'alice', password: 'a' });
     const bob = await broker.connect({ username: 'bob', password: 'b' });
@@ -97,7 +99,10 @@ test('a new ACL holds for clients that are there: for what they publish and what
     await bob.untilMessages(2);
     assert.equal(bob.payloads, ['1', '3']);
 
-    broker.folder.write('acl', 'user alice\ntopic write news/#\nuser bob\ntopic readwrite news/#\n');
+    broker.folder.write(
+      'acl',
+      'user alice\ntopic write news/#\nuser bob\ntopic readwrite news/#\n',
+    );
     await reload(broker);
 
     await alice.publish('news/secret', '4', { qos: 1 });

@@ -12,6 +12,7 @@ import type { TestClient } from './support/test-client.js';
 const test = suite('sessions');
 const flowScript = fileURLToPath(new URL('support/flow.js', import.meta.url));
 const takenOver = 0x8e;
+const packetIdNotFound = 0x92;
 
 let broker: RunningBroker;
 
@@ -19,7 +20,7 @@ test.before(async () => {
   broker = await RunningBroker.start({ global: ['max_queued_messages 0', 'sys_interval 1'] });
 });
 test.after.each(() => broker.leave());
-test.after(() => broker.stop());
+test.after(() => broker?.stop());
 
 function durable(clientId: string): IClientOptions {
   return { clientId, clean: false, properties: { sessionExpiryInterval: 3600 } };
@@ -35,7 +36,7 @@ function numbers(lines: readonly string[]): number[] {
 }
 
 for (const qos of [1, 2] as const) {
-  test(`QoS ${qos}: what came while the client was away comes when it is back, in order`, async () => {
+  test(`QoS ${qos}: what came while the client was away is there, in order`, async () => {
     const id = `away-${qos}`;
     const first = await broker.connect(durable(id));
     assert.is(first.sessionPresent, false);
@@ -48,8 +49,14 @@ for (const qos of [1, 2] as const) {
 
     assert.is(second.sessionPresent, true);
     await second.untilMessages(300);
-    assert.equal(second.payloads, Array.from({ length: 300 }, (_, n) => `${n}`));
-    assert.is(second.packets.every(({ dup }) => !dup), true);
+    assert.equal(
+      second.payloads,
+      Array.from({ length: 300 }, (_, n) => `${n}`),
+    );
+    assert.is(
+      second.packets.every(({ dup }) => !dup),
+      true,
+    );
   });
 }
 
@@ -61,7 +68,10 @@ test('a subscriber that is killed again and again misses nothing', async () => {
   const publisher = await flow('publish', 'steady', 1, count);
 
   for (const share of [0.1, 0.3, 0.5, 0.7]) {
-    await until('more messages', () => numbers(subscriber.lines).length + seen.length > count * share);
+    await until(
+      'more messages',
+      () => numbers(subscriber.lines).length + seen.length > count * share,
+    );
     subscriber.signal('SIGKILL');
     await subscriber.exited;
     seen.push(...numbers(subscriber.lines));
@@ -105,6 +115,11 @@ async function cutAt(client: TestClient, marks: readonly number[], came: () => n
   }
 }
 
+/** PUBREL again after PUBCOMP was lost: "not an error during recovery", but MQTT.js says one. */
+function orCompletedBefore(error: Error & { code?: number }): void {
+  if (error.code !== packetIdNotFound) throw error;
+}
+
 test('QoS 2: each message comes once though both connections are cut again and again', async () => {
   const count = 2_000;
   const back = { reconnectPeriod: 1 };
@@ -114,12 +129,18 @@ test('QoS 2: each message comes once though both connections are cut again and a
   const marks = [50, 300, 301, 700, 1_200, 1_500];
 
   const sent = Promise.all(
-    Array.from({ length: count }, (_, n) => publisher.publish('once', `${n}`, { qos: 2 })),
+    Array.from({ length: count }, (_, n) =>
+      publisher.publish('once', `${n}`, { qos: 2 }).catch(orCompletedBefore),
+    ),
   );
   const came = () => subscriber.packets.length;
   await Promise.all([
     cutAt(subscriber, marks, came),
-    cutAt(publisher, marks.map((mark) => mark + 100), came),
+    cutAt(
+      publisher,
+      marks.map((mark) => mark + 100),
+      came,
+    ),
     sent,
   ]);
   await subscriber.untilMessages(count, 20_000);

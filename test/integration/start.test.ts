@@ -24,7 +24,11 @@ async function broker(args: readonly string[]) {
 }
 
 /** Starts with `text` as its file and expects one line, about `place`, and exit code 1. */
-async function expectRefusal(folder: TempFolder, text: string, parts: readonly (RegExp | string)[]) {
+async function expectRefusal(
+  folder: TempFolder,
+  text: string,
+  parts: readonly (RegExp | string)[],
+) {
   const file = folder.write('broker.conf', text.replaceAll('FOLDER', folder.path));
   const { code, signal, stdout, lines } = await broker(['-c', file]);
 
@@ -96,7 +100,10 @@ for (const [name, text, ...parts] of refusals) {
         folder.write(file, readFileSync(tlsFixture(fixture)));
       }
       const port = await freePort();
-      await expectRefusal(folder, `listener ${port} 127.0.0.1\n${text}\n`, [/^tidewire: /, ...parts]);
+      await expectRefusal(folder, `listener ${port} 127.0.0.1\n${text}\n`, [
+        /^tidewire: /,
+        ...parts,
+      ]);
     });
   });
 }

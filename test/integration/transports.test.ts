@@ -48,7 +48,7 @@ test.before(async () => {
   });
 });
 test.after.each(() => broker.leave());
-test.after(() => broker.stop());
+test.after(() => broker?.stop());
 
 for (const [listener, transport] of transports.entries()) {
   for (const version of versions) {
@@ -60,11 +60,15 @@ for (const [listener, transport] of transports.entries()) {
       await subscriber.subscribe('t/#', 2);
 
       for (const qos of [0, 1, 2] as const) {
-        await Promise.all([0, 1, 2].map((n) => publisher.publish(`t/${qos}`, `${qos}${n}`, { qos })));
+        await Promise.all(
+          [0, 1, 2].map((n) => publisher.publish(`t/${qos}`, `${qos}${n}`, { qos })),
+        );
       }
 
       await subscriber.untilMessages(9);
-      const seen = subscriber.packets.map(({ topic, payload, qos }) => `${topic} ${payload} ${qos}`);
+      const seen = subscriber.packets.map(
+        ({ topic, payload, qos }) => `${topic} ${payload} ${qos}`,
+      );
       const all = [0, 1, 2].flatMap((qos) => [0, 1, 2].map((n) => `t/${qos} ${qos}${n} ${qos}`));
       assert.equal(seen, all);
     });
@@ -81,7 +85,10 @@ for (const [listener, transport] of transports.entries()) {
 
       await watcher.untilMessages(2);
       assert.equal(watcher.payloads, ['kept', 'gone']);
-      assert.equal(watcher.packets.map(({ retain }) => retain), [true, false]);
+      assert.equal(
+        watcher.packets.map(({ retain }) => retain),
+        [true, false],
+      );
       for (const topic of ['will/kept', 'will/x']) {
         await watcher.publish(topic, '', { qos: 1, retain: true });
       }
@@ -127,9 +134,15 @@ test('a mount point keeps its clients below it', async () => {
   await inside.publish('out', 'to all', { qos: 1 });
 
   await inside.untilMessages(2);
-  assert.equal(inside.packets.map(({ topic }) => topic), ['in', 'out']);
+  assert.equal(
+    inside.packets.map(({ topic }) => topic),
+    ['in', 'out'],
+  );
   await outside.untilMessages(2);
-  assert.equal(outside.packets.map(({ topic }) => topic), ['tenant/in', 'tenant/out']);
+  assert.equal(
+    outside.packets.map(({ topic }) => topic),
+    ['tenant/in', 'tenant/out'],
+  );
 });
 
 test('a Unix socket serves MQTT.js', async () => {

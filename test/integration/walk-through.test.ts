@@ -14,7 +14,7 @@ test.before(async () => {
   broker = await RunningBroker.start({});
 });
 test.after.each(() => broker.leave());
-test.after(() => broker.stop());
+test.after(() => broker?.stop());
 
 async function publish(args: readonly string[]): Promise<void> {
   const { code, output } = await broker.run('mosquitto_pub', args);
@@ -43,7 +43,7 @@ for (const version of versions) {
     });
   }
 
-  test(`${version}: a retained message is there for who comes later, until it is cleared`, async () => {
+  test(`${version}: a retained message stays until it is cleared`, async () => {
     const topic = `retained/${version}`;
     await publish(['-V', version, '-t', topic, '-m', 'kept', '-r', '-q', '1']);
 
@@ -84,7 +84,16 @@ for (const version of versions) {
     const first = await broker.run('mosquitto_sub', [...away, ...expiry, '-E']);
     assert.is(first.code, 0, first.output);
     for (const payload of ['1', '2', '3']) {
-      await publish(['-V', version, '-t', 'wait/x', '-m', payload, '-q', payload === '3' ? '2' : '1']);
+      await publish([
+        '-V',
+        version,
+        '-t',
+        'wait/x',
+        '-m',
+        payload,
+        '-q',
+        payload === '3' ? '2' : '1',
+      ]);
     }
 
     const words = [...away, ...expiry, '-C', '3', '-F', '%p %q'];
@@ -94,13 +103,25 @@ for (const version of versions) {
   });
 
   test(`${version}: many lines from one publisher keep their order`, async () => {
-    const subscriber = await broker.subscriber(['-V', version, '-t', 'lines', '-q', '2', '-C', '500']);
+    const subscriber = await broker.subscriber([
+      '-V',
+      version,
+      '-t',
+      'lines',
+      '-q',
+      '2',
+      '-C',
+      '500',
+    ]);
     const lines = Array.from({ length: 500 }, (_, index) => `line ${index}`);
     const file = broker.folder.write('lines', `${lines.join('\n')}\n`);
 
-    const { code, output } = await broker.run('sh', ['-c', `mosquitto_pub "$@" < ${file}`, 'sh', ...[
-      ...['-p', `${broker.ports[0]}`, '-V', version, '-t', 'lines', '-q', '2', '-l'],
-    ]]);
+    const { code, output } = await broker.run('sh', [
+      '-c',
+      `mosquitto_pub "$@" < ${file}`,
+      'sh',
+      ...[...['-p', `${broker.ports[0]}`, '-V', version, '-t', 'lines', '-q', '2', '-l']],
+    ]);
 
     assert.is(code, 0, output);
     assert.is((await subscriber.untilExit()).code, 0);
@@ -117,7 +138,18 @@ test('a request gets its answer', async () => {
   const asked = await responder.untilLine('how much?');
   assert.is(asked, 'answer/me c1 how much?');
 
-  await publish(['-V', '5', '-t', 'answer/me', '-m', '42', '-D', 'publish', 'correlation-data', 'c1']);
+  await publish([
+    '-V',
+    '5',
+    '-t',
+    'answer/me',
+    '-m',
+    '42',
+    '-D',
+    'publish',
+    'correlation-data',
+    'c1',
+  ]);
 
   const { code, stdout } = await within('the answer', request);
   assert.is(code, 0);

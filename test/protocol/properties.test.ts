@@ -194,7 +194,7 @@ test('values that may not be 0 are refused with their own code', () => {
   }
 });
 
-test('texts are well-formed UTF-8, binary values are anything [MQTT-1.5.4-1] [MQTT-1.5.4-2]', () => {
+test('texts are UTF-8, binary values are anything [MQTT-1.5.4-1] [MQTT-1.5.4-2]', () => {
   for (const [what, bad] of [...illFormedTexts, ['U+0000', nulText] as const]) {
     assert.is(check(propertyBytes({ contentType: bad }), everything), MALFORMED, what);
     const pairs: readonly Properties[] = [

@@ -56,7 +56,7 @@ test('a 3.1.1 delivery leaves the properties out', () => {
   assert.equal(writeMessage(message, { isV5: false }), wanted);
 });
 
-test('properties are forwarded byte for byte, in their order [MQTT-3.3.2-17] [MQTT-3.3.2-18]', () => {
+test('properties are forwarded byte for byte [MQTT-3.3.2-17] [MQTT-3.3.2-18]', () => {
   const properties = Buffer.concat([
     propertyBytes({ userProperties: [['a', '1']] }),
     propertyBytes({ correlationData: Buffer.of(0, 255) }),

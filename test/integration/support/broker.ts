@@ -93,7 +93,9 @@ export class RunningBroker {
   }
 
   /** Connects MQTT.js to the first listener, or to another one. */
-  async connect(options: IClientOptions & { readonly listener?: number } = {}): Promise<TestClient> {
+  async connect(
+    options: IClientOptions & { readonly listener?: number } = {},
+  ): Promise<TestClient> {
     const { listener = 0, ...rest } = options;
     const client = TestClient.open({
       protocol: 'mqtt',

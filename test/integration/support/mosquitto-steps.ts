@@ -46,7 +46,8 @@ function live(
 ): Step {
   const topics = filters.flatMap((filter) => ['-t', filter]);
   const args = [...login, ...topics, '-C', `${count}`, '-W', '5', '-F', '%t %p %q %r'];
-  const name = `${words('sub', 'plain', args)} while ${then.map((one) => one.join(' ')).join('; ')}`;
+  const meanwhile = then.map((one) => one.join(' ')).join('; ');
+  const name = `${words('sub', 'plain', args)} while ${meanwhile}`;
   return { name, port: 'plain', program: 'mosquitto_sub', args, then };
 }
 
@@ -103,7 +104,7 @@ function reads(version: string): Step[] {
     live([...bob, ...as, '-q', '2'], ['bob/#', 'alice/#', 'users/%u/#'], 2, [
       [...bob, ...as, '-t', 'bob/1', '-m', 'first', '-q', '2'],
       [...alice, ...as, '-t', 'alice/1', '-m', 'unreadable', '-q', '1'],
-      [...bob, ...as, '-t', 'bob/2', '-m', 'second', '-q', '1', '-r'],
+      [...bob, ...as, '-t', 'bob/2', '-m', 'second', '-q', '2', '-r'],
     ]),
     clear(bob, 'bob/2', as),
   ];

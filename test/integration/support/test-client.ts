@@ -10,6 +10,8 @@ export class TestClient {
   readonly errors: Error[] = [];
   /** Reason codes of the broker's DISCONNECT packets. */
   readonly disconnects: number[] = [];
+  /** Reason codes of PUBACK packets, in order. */
+  readonly pubackCodes: number[] = [];
   sessionPresent = false;
   /** How often CONNACK came. */
   connects = 0;
@@ -21,7 +23,11 @@ export class TestClient {
       this.connects++;
       this.sessionPresent = connack.sessionPresent;
     });
-    client.on('message', (_topic, _payload, packet) => this.packets.push(packet));
+    // A packet that came with an alias alone has no topic in itself.
+    client.on('message', (topic, _payload, packet) => this.packets.push({ ...packet, topic }));
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'puback') this.pubackCodes.push(packet.reasonCode ?? 0);
+    });
     client.on('error', (error) => this.errors.push(error));
     client.on('disconnect', (packet) => this.disconnects.push(packet.reasonCode ?? 0));
     client.on('close', () => {
@@ -92,6 +98,8 @@ export class TestClient {
 
   /** Says DISCONNECT when there is a connection. */
   async end(): Promise<void> {
-    await this.client.endAsync(!this.client.connected);
+    const ended = this.client.endAsync(!this.client.connected);
+    // MQTT.js waits for ever when the other side closes at the same moment.
+    await within('the end', ended, { deadlineMs: 1_000 }).catch(() => this.client.end(true));
   }
 }

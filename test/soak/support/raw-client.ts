@@ -5,9 +5,9 @@
 import { connect, type Socket } from 'node:net';
 import { until } from '../../support/until.js';
 import {
+  ackPacket,
   type ConnectOptions,
   connectPacket,
-  ackPacket,
   pingPacket,
   publishPacket,
   subscribePacket,
@@ -26,7 +26,7 @@ const nothing = Buffer.alloc(0);
 
 export interface RawOptions extends ConnectOptions {
   readonly port: number;
-  /** PUBACK for each QoS 1 message; default true. */
+  /** PUBACK for each QoS 1 message at once; default true. */
   readonly acknowledges?: boolean;
 }
 
@@ -42,10 +42,13 @@ export class RawClient {
   isClosed = false;
   /** Called with each PUBLISH: payload within `bytes`, valid during the call. */
   onPublish: ((bytes: Buffer, payloadStart: number, end: number) => void) | null = null;
+  /** Called with each PUBACK. */
+  onPuback: (() => void) | null = null;
   private pending: Buffer = nothing;
-  private readonly isV5: boolean;
+  readonly isV5: boolean;
   private readonly acknowledges: boolean;
   private nextId = 1;
+  private unacknowledged: number[] = [];
 
   private constructor(options: RawOptions) {
     this.isV5 = options.version === 5;
@@ -116,6 +119,12 @@ export class RawClient {
     return this.socket.write(bytes);
   }
 
+  /** PUBACK for what came since the last call; for a client that does not do so by itself. */
+  acknowledgeAll(): void {
+    const ids = this.unacknowledged.splice(0);
+    if (ids.length > 0) this.socket.write(Buffer.concat(ids.map(ackPacket)));
+  }
+
   ping(): void {
     this.socket.write(pingPacket);
   }
@@ -167,6 +176,7 @@ export class RawClient {
       this.connackCode = bytes[start + 1];
     }
     if (type === DISCONNECT) this.disconnectCode = end > start ? bytes[start] : 0;
+    if (type === PUBACK) this.onPuback?.();
     if (type !== PUBLISH) return 0;
     const qos = (bytes[at] >>> 1) & 3;
     let payloadStart = start + 2 + bytes.readUInt16BE(start);
@@ -177,7 +187,10 @@ export class RawClient {
       payloadStart += size + length;
     }
     this.onPublish?.(bytes, payloadStart, end);
-    return qos === 1 && this.acknowledges ? packetId : 0;
+    if (qos !== 1) return 0;
+    if (this.acknowledges) return packetId;
+    this.unacknowledged.push(packetId);
+    return 0;
   }
 }
 
