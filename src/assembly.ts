@@ -12,8 +12,9 @@ import { XorShift32 } from './base/prng.js';
 import type { Access } from './broker/access.js';
 import { BrokerCore } from './broker/core.js';
 import { type Observer, silentObserver } from './broker/observer.js';
+import { reconfigure } from './broker/reconfigure.js';
 import type { AccessConfig, Config, ListenerConfig } from './config/config.js';
-import { Admission } from './listen/admission.js';
+import { Admission, type RefusalReason } from './listen/admission.js';
 import { createListener, type Listener } from './listen/listener.js';
 import { DroppedLog } from './ops/dropped-log.js';
 import { MemoryGuard } from './ops/memory-guard.js';
@@ -33,6 +34,16 @@ export interface AssemblyOptions {
   readonly fastEdge?: boolean;
 }
 
+/** What a reload came to. */
+export interface Reloaded {
+  /** As asked for, but with the old settings of whatever could not be read. */
+  readonly config: Config;
+  /** What was wrong with that. */
+  readonly errors: readonly BrokerError[];
+  /** What goes on as before because of it, by listener. */
+  readonly kept: readonly string[];
+}
+
 export class Assembly {
   readonly core: BrokerCore;
   readonly listeners: Listener[] = [];
@@ -40,8 +51,8 @@ export class Assembly {
   private readonly log: Log;
   private readonly options: AssemblyOptions;
   private readonly admission: Admission;
-  private readonly fileAccess = new Map<AccessConfig, FileAccess>();
-  private readonly access = new Map<AccessConfig, Access>();
+  private fileAccess = new Map<AccessConfig, FileAccess>();
+  private access = new Map<AccessConfig, Access>();
   readonly guard: MemoryGuard;
   private readonly droppedLog: DroppedLog;
   private ticker: NodeJS.Timeout | null = null;
@@ -94,22 +105,17 @@ export class Assembly {
   async listen(config: ListenerConfig): Promise<Listener> {
     const access = this.openAccess(config.access);
     const { core, log } = this;
-    const { limits } = this.config;
     const fileAccess = this.fileAccess.get(config.access)!;
     const listener = createListener(config, {
       accept: (transport, from, acceptedAtMs) =>
         core.accept(transport, this.currentOf(from), access, acceptedAtMs),
       admission: this.admission,
-      onRefused: () => {
-        core.metrics.connectionsRefused++;
-      },
+      onRefused: (reason) => this.onRefused(reason),
       clock: systemClock,
       log,
-      connectTimeoutMs: limits.connectTimeoutMs,
-      packetBytesMax: limits.packetBytesMax,
+      limits: () => this.config.limits,
       noDelay: this.config.setTcpNodelay,
       pskKey: config.access.pskFile === null ? null : (identity) => fileAccess.pskOf(identity),
-      namedCertificates: [],
       fastEdge: this.options.fastEdge ?? true,
     });
     await listener.listen();
@@ -118,24 +124,26 @@ export class Assembly {
   }
 
   /**
-   * Applies what can change without a restart: `next`'s settings, access files, certificates.
-   *
-   * @returns what could not be read; the old rules stay in force for it
+   * Applies what can change without a restart: `next`'s settings, access files, certificates. The
+   * listeners of `next` are those that run, in the same order.
    */
-  reload(next: Config): BrokerError[] {
+  reload(next: Config): Reloaded {
     const errors: BrokerError[] = [];
-    this.reloadAccess(next, errors);
-    this.config = next;
-    this.core.delivery = next.delivery;
-    this.core.limits = next.limits;
-    this.core.logsConnections = next.log.connectionMessages;
-    this.admission.setLimits(next.limits);
-    for (const listener of this.listeners) {
-      // It says itself what is wrong with its certificates.
-      listener.reload();
-    }
-    this.core.recheckAccess();
-    return errors;
+    const kept: string[] = [];
+    const access = this.reloadAccess(next, errors, kept);
+    const listeners = next.listeners.map((listener, index) => {
+      const error = this.listeners[index]!.reload(listener);
+      if (error === null) return Object.freeze({ ...listener, access: access[index]! });
+      errors.push(error);
+      kept.push(`certificates of listener ${listener.name}`);
+      const { tls } = this.config.listeners[index]!;
+      return Object.freeze({ ...listener, access: access[index]!, tls });
+    });
+    this.config = Object.freeze({ ...next, listeners: Object.freeze(listeners) });
+    const { delivery, limits, log } = next;
+    this.admission.setLimits(limits);
+    reconfigure(this.core, { delivery, limits, logsConnections: log.connectionMessages });
+    return { config: this.config, errors, kept };
   }
 
   /** Says goodbye to everybody and resolves when all sockets are closed. */
@@ -152,6 +160,12 @@ export class Assembly {
   /** A listener's settings as the last reload left them. */
   private currentOf(listener: ListenerConfig): ListenerConfig {
     return this.config.listeners.find(({ name }) => name === listener.name) ?? listener;
+  }
+
+  private onRefused(reason: RefusalReason): void {
+    const { metrics } = this.core;
+    metrics.connectionsRefused++;
+    if (reason === 'timeout') metrics.connectTimeouts++;
   }
 
   private tick(): void {
@@ -172,23 +186,29 @@ export class Assembly {
     }
   }
 
-  /** The listeners of `next` stand in the same order; those that share their rules still do. */
-  private reloadAccess(next: Config, errors: BrokerError[]): void {
-    const done = new Set<FileAccess>();
-    this.config.listeners.forEach((listener, index) => {
-      const files = this.fileAccess.get(listener.access)!;
-      const renewed = next.listeners[index]!.access;
-      this.fileAccess.set(renewed, files);
-      this.access.set(renewed, this.access.get(listener.access)!);
-      if (done.has(files)) return;
-      done.add(files);
-      try {
-        files.reload(renewed);
-      } catch (error) {
-        if (!(error instanceof BrokerError)) throw error;
-        errors.push(error);
-      }
+  /** The rules in force afterwards, by listener; those that share theirs still do. */
+  private reloadAccess(next: Config, errors: BrokerError[], kept: string[]): AccessConfig[] {
+    const outcomes = new Map<FileAccess, BrokerError | null>();
+    // Anew, or each reload would leave its predecessor's rules behind.
+    const fileAccess = new Map<AccessConfig, FileAccess>();
+    const access = new Map<AccessConfig, Access>();
+    const inForce = this.config.listeners.map((before, index) => {
+      const files = this.fileAccess.get(before.access)!;
+      const after = next.listeners[index]!.access;
+      if (!outcomes.has(files)) outcomes.set(files, reloadFiles(files, after));
+      const error = outcomes.get(files)!;
+      const rules = error === null ? after : before.access;
+      fileAccess.set(rules, files);
+      access.set(rules, this.access.get(before.access)!);
+      if (error === null) return rules;
+      // Listeners mostly have their rules from the same files.
+      if (!errors.some(({ message }) => message === error.message)) errors.push(error);
+      kept.push(`access rules of listener ${before.name}`);
+      return rules;
     });
+    this.fileAccess = fileAccess;
+    this.access = access;
+    return inForce;
   }
 
   private openAccess(config: AccessConfig): Access {
@@ -199,6 +219,17 @@ export class Assembly {
     this.fileAccess.set(config, files);
     this.access.set(config, access);
     return access;
+  }
+}
+
+/** Null: the new rules are in force. */
+function reloadFiles(files: FileAccess, config: AccessConfig): BrokerError | null {
+  try {
+    files.reload(config);
+    return null;
+  } catch (error) {
+    if (error instanceof BrokerError) return error;
+    throw error;
   }
 }
 

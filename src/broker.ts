@@ -5,6 +5,7 @@ import { processPasswdIo, runPasswdCommand } from './access/passwd-command.js';
 import { BrokerError, messageOf } from './base/errors.js';
 import { parseFlags, type RunOptions, usage } from './config/flags.js';
 import { type ParsedConfig, parseConfig } from './config/mosquitto-conf.js';
+import { tuneEngine } from './engine.js';
 import { Service } from './service.js';
 
 /** Longest time that a shutdown may take; then the process ends anyway. */
@@ -26,6 +27,7 @@ function read(options: RunOptions): ParsedConfig {
 }
 
 async function run(options: RunOptions): Promise<void> {
+  tuneEngine();
   const reread = (): ParsedConfig => read(options);
   const service = new Service(reread(), version(), reread);
   let isStopping = false;

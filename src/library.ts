@@ -8,7 +8,7 @@ import { type AccessHooks, HookAccess } from './access/hook-access.js';
 import { Assembly } from './assembly.js';
 import { BrokerError } from './base/errors.js';
 import { type Log, silentLog } from './base/log.js';
-import type { ClientIdentity } from './broker/access.js';
+import type { Access, ClientIdentity } from './broker/access.js';
 import { dropReasonNames, type Metrics } from './broker/metrics.js';
 import type { Observer } from './broker/observer.js';
 import type { Session } from './broker/session.js';
@@ -37,6 +37,12 @@ export interface BrokerOptions {
    */
   readonly access?: Partial<AccessConfig>;
   readonly hooks?: AccessHooks;
+  /**
+   * How long an answer of `authorizePublish` counts. False, the default: for one message. True:
+   * for all messages of the client to the same topic, one after the other, whatever their QoS and
+   * RETAIN, until it publishes to another topic or `accessChanged` is called.
+   */
+  readonly publishAnswersLast?: boolean;
   /** Default: silent. */
   readonly log?: Log;
 }
@@ -61,13 +67,14 @@ export interface BrokerEvents {
   unsubscribed: [client: ClientIdentity, filter: string];
   /** Every message that a client or a will publishes; `client` is null for this program's. */
   published: [client: ClientIdentity | null, message: ReceivedMessage];
-  /** A message was dropped; `reason` is one of the names in docs/limits.md. */
+  /** A message was dropped; `reason` is one of the names in docs/observability.md. */
   dropped: [reason: string, clientId: string | null, topic: string];
 }
 
 export class Broker extends EventEmitter<BrokerEvents> {
   private readonly assembly: Assembly;
   private readonly access: AccessConfig;
+  private readonly hookAccess: HookAccess[] = [];
   private readonly subscribers = new Set<Subscriber>();
   private readonly events: EventQueue;
   private isClosed = false;
@@ -87,8 +94,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.assembly = new Assembly(config, {
       log,
       observer: this.observer(),
-      wrapAccess: (base) =>
-        options.hooks === undefined ? base : new HookAccess(base, options.hooks, { log }),
+      wrapAccess: (base) => this.withHooks(base, options, log),
     });
     this.events = new EventQueue(this.assembly.core.turn);
     this.assembly.run();
@@ -137,7 +143,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   /**
-   * Calls `handler` for every message that matches `filter`, retained ones first.
+   * Calls `handler` for every message that matches `filter`, retained ones first. With
+   * `$share/NAME/FILTER` the program is one member of that shared subscription, online until it
+   * ends the subscription; what the handler has not been given by then goes to the other members.
    *
    * @returns a function that ends the subscription
    * @throws MqttError 0x8F when `filter` is no topic filter
@@ -149,6 +157,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
       this.subscribers.delete(subscriber);
       subscriber.close();
     };
+  }
+
+  /**
+   * The hooks answer otherwise than before, as when a right was granted or withdrawn: forgets what
+   * they answered about publishing and reading, also for messages that wait for a client, and
+   * disconnects every client of which `mayStay` says so.
+   */
+  accessChanged(): void {
+    for (const access of this.hookAccess) access.invalidate();
+    this.assembly.core.recheckAccess();
   }
 
   /**
@@ -169,6 +187,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
     for (const subscriber of this.subscribers) subscriber.close();
     this.subscribers.clear();
     await this.assembly.close();
+  }
+
+  private withHooks(base: Access, options: BrokerOptions, log: Log): Access {
+    if (options.hooks === undefined) return base;
+    const { clock, deadlines } = this.assembly.core;
+    const { publishAnswersLast = false } = options;
+    const access = new HookAccess(base, options.hooks, {
+      ...{ log, clock, deadlines, publishAnswersLast },
+    });
+    this.hookAccess.push(access);
+    return access;
   }
 
   private observer(): Observer {

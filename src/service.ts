@@ -88,14 +88,20 @@ export class Service {
       this.warn(read.warnings);
       const plan = planReload(this.config, read.config);
       log.configure(plan.config.log);
-      this.config = plan.config;
-      const errors = this.assembly.reload(plan.config);
-      for (const error of errors) log.write('error', 'reload', { error: error.message });
-      for (const key of plan.restart) {
-        log.write('warning', 'this change needs a restart', { key });
+      const { config, errors, kept } = this.assembly.reload(plan.config);
+      const { applied } = planReload(this.config, config);
+      this.config = config;
+      this.sys?.setInterval(config.sysInterval);
+      for (const { message } of errors) log.write('error', 'refused at reload', { error: message });
+      if (plan.restart.length > 0) {
+        log.write('warning', 'these changes need a restart', { keys: listed(plan.restart) });
       }
-      this.sys?.setInterval(plan.config.sysInterval);
-      log.write('notice', 'configuration reloaded', { applied: plan.applied.join(', ') });
+      if (kept.length === 0) {
+        log.write('notice', 'configuration reloaded', { applied: listed(applied) });
+      } else {
+        const fields = { applied: listed(applied), kept: listed(kept) };
+        log.write('warning', 'configuration reloaded in part', fields);
+      }
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       log.write('error', 'configuration not reloaded, the old one stays in force', {
@@ -144,4 +150,8 @@ export class Service {
       this.log.write('warning', message, { file, line, key });
     }
   }
+}
+
+function listed(items: readonly string[]): string {
+  return items.length === 0 ? 'nothing' : items.join(', ');
 }

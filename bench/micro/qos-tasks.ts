@@ -1,6 +1,7 @@
 /** The sending side of QoS 1 and 2: from the queue to the last acknowledgement. */
 import { Block } from '../../src/base/block.js';
-import { Outbox, OutboxEntry } from '../../src/broker/outbox.js';
+import { Outbox } from '../../src/broker/outbox.js';
+import { OutboxEntry } from '../../src/broker/outbox-entry.js';
 import { Message, TopicName } from '../../src/protocol/message.js';
 import { type MicroTask, sink } from './micro-task.js';
 

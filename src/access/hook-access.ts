@@ -5,6 +5,8 @@
  * A hook that throws, rejects, takes too long or answers anything but true refuses: a program's
  * fault must never open the broker. Each fault is logged with the hook's name.
  */
+import type { Clock } from '../base/clock.js';
+import type { Deadline, DeadlineHeap } from '../base/deadline-heap.js';
 import { messageOf } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type {
@@ -34,16 +36,23 @@ export interface AccessHooks {
     retain: boolean,
   ): MaybePromise<boolean>;
   authorizeSubscribe?(client: ClientIdentity, filter: string, qos: number): MaybePromise<boolean>;
-  /** Asked once per client and topic. Synchronous: deliveries do not wait. */
+  /**
+   * Asked once per client and topic, and again when a subscription or a session's user changes,
+   * after `accessChanged`, and for each message of a shared subscription. Synchronous: deliveries
+   * do not wait.
+   */
   authorizeRead?(client: ClientIdentity, topic: string): boolean;
   /** An exchange for an Authentication Method; null leaves the method to the base. */
   enhanced?(method: string, client: ClientIdentity): AuthenticationExchange | null;
-  /** Asked after a reload. Without it, whom `authenticate` let in may stay. */
+  /** Asked after `accessChanged`. Without it, whom `authenticate` let in may stay. */
   mayStay?(client: ClientIdentity): boolean;
 }
 
 export interface HookAccessOptions {
   readonly log: Log;
+  readonly clock: Clock;
+  /** Somebody has to advance it, or no hook ever takes too long. */
+  readonly deadlines: DeadlineHeap;
   /** True: an answer to `authorizePublish` holds until `invalidate`. Default false. */
   readonly publishAnswersLast?: boolean;
   /** Default `HOOK_TIMEOUT_MS`. */
@@ -55,6 +64,8 @@ export class HookAccess implements Access {
   private readonly base: Access;
   private readonly hooks: AccessHooks;
   private readonly log: Log;
+  private readonly clock: Clock;
+  private readonly deadlines: DeadlineHeap;
   private readonly timeoutMs: number;
   private invalidations = 0;
 
@@ -62,6 +73,8 @@ export class HookAccess implements Access {
     this.base = base;
     this.hooks = hooks;
     this.log = options.log;
+    this.clock = options.clock;
+    this.deadlines = options.deadlines;
     this.timeoutMs = options.timeoutMs ?? HOOK_TIMEOUT_MS;
     this.publishAnswersLast =
       hooks.authorizePublish === undefined
@@ -73,7 +86,10 @@ export class HookAccess implements Access {
     return this.base.version + this.invalidations;
   }
 
-  /** The hooks' answers have changed: what was remembered is asked again. */
+  /**
+   * The hooks' answers have changed: what was remembered is asked again, once the broker core has
+   * been told to `recheckAccess`.
+   */
   invalidate(): void {
     this.invalidations++;
   }
@@ -195,18 +211,18 @@ export class HookAccess implements Access {
 
   private settle(name: keyof AccessHooks, answer: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      const timeout = new Timeout(() => {
         this.logFault(name, `no answer within ${this.timeoutMs} ms`);
         resolve(null);
-      }, this.timeoutMs);
-      timer.unref();
+      });
+      this.deadlines.schedule(timeout, this.clock.nowMs() + this.timeoutMs);
       answer.then(
         (value) => {
-          clearTimeout(timer);
+          this.deadlines.cancel(timeout);
           resolve(value);
         },
         (error: unknown) => {
-          clearTimeout(timer);
+          this.deadlines.cancel(timeout);
           this.logFault(name, messageOf(error));
           resolve(null);
         },
@@ -216,6 +232,17 @@ export class HookAccess implements Access {
 
   private logFault(name: keyof AccessHooks, reason: string): void {
     this.log.write('error', 'access hook failed, refused', { hook: name, reason });
+  }
+}
+
+/** The end of the time that one question may take. */
+class Timeout implements Deadline {
+  deadlineMs = 0;
+  heapIndex = -1;
+  readonly onDeadline: () => void;
+
+  constructor(onDeadline: () => void) {
+    this.onDeadline = onDeadline;
   }
 }
 

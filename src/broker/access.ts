@@ -67,15 +67,24 @@ export interface Access {
 
   /** False: `mayRead` always says yes and is not asked. */
   readonly restrictsRead: boolean;
-  /** Asked once per client and topic and remembered until `version` changes. */
+  /**
+   * Asked once per client and topic and remembered with the topic's route, until a subscription
+   * changes, another user resumes the session, or `BrokerCore.recheckAccess` is called.
+   */
   mayRead(client: ClientIdentity, topic: string): boolean;
 
   readonly restrictsSubscribe: boolean;
   maySubscribe(client: ClientIdentity, filter: string, qos: number): boolean | Promise<boolean>;
 
-  /** Goes up when an answer may have changed (a reload). */
+  /**
+   * Goes up when an answer may have changed (a reload). Whoever makes it change calls
+   * `BrokerCore.recheckAccess` then, for the answers of `mayRead` and `mayStay`.
+   */
   readonly version: number;
 
-  /** False: a `mayPublish` answer holds only for this message (a hook that looks at more). */
+  /**
+   * True: a `mayPublish` answer, now or later, holds for the client's next messages to the same
+   * topic, whatever their QoS and RETAIN, until `version` changes. False: only for this message.
+   */
   readonly publishAnswersLast: boolean;
 }

@@ -76,6 +76,11 @@ export function acknowledge(
     return;
   }
   const detail = connection.wantsReasons ? reason : null;
+  if (detail === null) {
+    // It fits: no smaller Maximum Packet Size would have let CONNACK pass.
+    sender.acknowledgeWithReason(firstByte, packetId, reasonCode);
+    return;
+  }
   const { maximumPacketSize } = connection;
   const packet = encodeAcknowledgement(
     names[firstByte],

@@ -9,6 +9,7 @@ import type { Connection } from './connection.js';
 import { ConnectionState } from './connection-state.js';
 import type { Handshake } from './handshake.js';
 import { InboundAliases } from './inbound-aliases.js';
+import { watchKeepAlive } from './keep-alive.js';
 import { Sender } from './sender.js';
 import { PendingWill } from './will.js';
 
@@ -50,13 +51,20 @@ export function admit(
   }
   const { cleanStart } = packet;
   const opened = core.sessions.open(identity, connection.access, cleanStart, expiry);
+  // A program's hook, asked about the will of the session before, may have stopped the broker.
+  if (connection.isClosed) {
+    core.sessions.onConnectionClosed(opened.session, null);
+    return;
+  }
   become(connection, packet, identity, keepAlive);
   connection.session = opened.session;
   connection.sendControl(encodeSuccess(connection, opened.isPresent, full));
   connection.sender = senderFor(connection, packet);
-  opened.session.attach(connection.sender, connection);
   core.observer.clientConnected(identity, opened.isPresent);
   logConnect(connection, packet, opened.isPresent);
+  // Last, as a hook that is asked about what waits may disconnect the client. One that is gone by
+  // now gets nothing; only what it sent is still heard.
+  opened.session.attach(connection.isGone ? null : connection.sender, connection);
 }
 
 /** CONNACK 0x00; null when the client takes no packet as large. */
@@ -117,8 +125,11 @@ function become(
   const { metrics } = core;
   connection.state = ConnectionState.Connected;
   connection.packetBytesMax = core.limits.packetBytesMax || PACKET_BYTES_MAX;
+  connection.receiveMaximum = connection.isV5
+    ? core.limits.receiveMaximum
+    : RECEIVE_MAXIMUM_DEFAULT;
   if (connection.isV5) connection.inboundAliases = new InboundAliases(listener.maxTopicAlias);
-  connection.watchKeepAlive(keepAlive);
+  watchKeepAlive(connection, keepAlive);
   if (packet.will !== null) {
     connection.will = new PendingWill(packet.will, identity, access, (due) =>
       core.sessions.onWillDue(due),
@@ -131,11 +142,10 @@ function become(
 
 function senderFor(connection: Connection, packet: ConnectPacket): Sender {
   const { core, listener, output, isV5, maximumPacketSize } = connection;
-  const ourMax = core.limits.inflightMessagesMax || RECEIVE_MAXIMUM_DEFAULT;
   return new Sender(output, core, {
     isV5,
     maximumPacketSize,
-    inflightMax: Math.min(packet.receiveMaximum, ourMax),
+    receiveMaximum: packet.receiveMaximum,
     topicAliasMaximum: Math.min(packet.topicAliasMaximum, listener.maxTopicAliasBroker),
     mountPoint: listener.mountPoint,
   });

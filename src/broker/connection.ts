@@ -13,8 +13,6 @@ import type { Deadline } from '../base/deadline-heap.js';
 import type { ListenerConfig, ProtocolVersion } from '../config/config.js';
 import type { SubscriptionRequest } from '../protocol/control-packets.js';
 import { MqttError } from '../protocol/mqtt-error.js';
-import * as types from '../protocol/packet-types.js';
-import { malformed, protocolError } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import {
   INCOMPLETE,
@@ -26,9 +24,10 @@ import { Carry } from './carry.js';
 import { closeConnection } from './closing.js';
 import { ConnectionState } from './connection-state.js';
 import type { BrokerCore } from './core.js';
-import { dispatch } from './dispatch.js';
+import { dispatch, lengthError } from './dispatch.js';
 import type { Handshake } from './handshake.js';
 import type { InboundAliases } from './inbound-aliases.js';
+import { GONE_MS, onConnectionDeadline } from './keep-alive.js';
 import { Output } from './output.js';
 import { RateLimit } from './rate-limit.js';
 import type { Sender } from './sender.js';
@@ -40,8 +39,6 @@ import type { PendingWill } from './will.js';
 
 /** The shared read buffer with its view. */
 const readBlock = new Block(readBuffer);
-/** Extra time over the keep-alive: one and a half times [MQTT-3.1.2-22]. */
-const KEEP_ALIVE_FACTOR = 1.5;
 
 export class Connection implements TransportReceiver, SessionConnection, Deadline, Flushable {
   readonly core: BrokerCore;
@@ -57,6 +54,8 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   packetBytesMax: number;
   /** Bytes that a packet to the client may have; Infinity: no limit. */
   maximumPacketSize = Number.POSITIVE_INFINITY;
+  /** QoS 2 messages that the client may have in flight: as its CONNACK says. */
+  receiveMaximum = 0;
   /** Request Problem Information: Reason Strings are welcome. */
   wantsReasons = true;
   keepAliveMs = 0;
@@ -77,17 +76,21 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   hasPublished = false;
   /** Of enhanced authentication; null without. */
   authenticationMethod: string | null = null;
-  /** Turn time of the last bytes from the client. */
+  /** Turn time of the last bytes from the client, or of the end of the last hold. */
   lastInMs: number;
   deadlineMs = 0;
   heapIndex = -1;
+  /** Reasons not to read it. */
   private holds = 0;
+  /** Those of them that are answers to its own packets: of an authorizer. */
+  private answersDue = 0;
   private isReleasePending = false;
   private carry: Carry | null = null;
   private isHeldByOutput = false;
   /** Why the transport is gone while packets of the client still wait; null: it is there. */
   private closedBy: string | null = null;
-  private readonly rateLimit: RateLimit | null;
+  /** Null until the client first meets a rate limit. */
+  private rateLimit: RateLimit | null = null;
 
   constructor(
     core: BrokerCore,
@@ -103,7 +106,6 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     this.output = new Output(transport, core, () => this.onDrain());
     this.packetBytesMax = core.limits.connectBytesMax;
     this.lastInMs = core.turn.nowMs;
-    this.rateLimit = RateLimit.for(core, this);
     core.deadlines.schedule(this, acceptedAtMs + core.limits.connectTimeoutMs);
   }
 
@@ -113,6 +115,16 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
 
   get isConnected(): boolean {
     return this.state === ConnectionState.Connected;
+  }
+
+  /** The client is gone, and what it sent before is still being heard. */
+  get isGone(): boolean {
+    return this.closedBy !== null;
+  }
+
+  /** It is not read, and not for its own fault. */
+  get isHeldByBroker(): boolean {
+    return this.holds > (this.isHeldByOutput ? 1 : 0);
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
@@ -131,7 +143,10 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   }
 
   onWritten(): void {
-    this.core.turn.begin();
+    const { turn } = this.core;
+    turn.begin();
+    // A slow client that takes its answers is not silent: what it says, we do not read.
+    if (this.isHeldByOutput) this.lastInMs = turn.nowMs;
     this.output.onWritten();
   }
 
@@ -139,26 +154,46 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     this.core.turn.begin();
     if (this.isClosed) return;
     this.closedBy = error?.message ?? 'closed by the client';
-    if (this.isHeldByOutput) {
-      this.isHeldByOutput = false;
-      this.release();
-    }
     // What the client sent before it left is still heard: its last messages, its DISCONNECT.
-    if (this.holds === 0 || this.carry === null) this.onGone();
+    const isWaiting = this.holds > 0 || this.isReleasePending;
+    if (this.carry === null || !isWaiting) {
+      this.onGone();
+      return;
+    }
+    this.output.close();
+    this.session?.onClientGone();
+    this.core.deadlines.schedule(this, this.core.turn.nowMs + GONE_MS);
+    this.releaseFromOutput();
   }
 
   hold(): void {
     this.holds++;
-    if (this.holds > 1 || this.isClosed) return;
-    this.core.metrics.publishersPaused++;
-    this.transport.pause();
+    if (this.isClosed) return;
+    if (this.holds - this.answersDue === 1) this.core.metrics.publishersPaused++;
+    if (this.holds === 1) this.transport.pause();
   }
 
   release(): void {
     this.holds--;
-    if (this.holds > 0 || this.isClosed || this.isReleasePending) return;
+    if (this.isClosed) return;
+    this.core.turn.begin();
+    // Silence was ours until now; what came meanwhile has not been read.
+    this.lastInMs = this.core.turn.nowMs;
+    if (this.holds > 0 || this.isReleasePending) return;
     this.isReleasePending = true;
     this.core.turn.markDirty(this);
+  }
+
+  /** As `hold`, until the answer to a packet of the client is there: that is no back-pressure. */
+  awaitAnswer(): void {
+    this.answersDue++;
+    this.holds++;
+    if (this.holds === 1 && !this.isClosed) this.transport.pause();
+  }
+
+  onAnswer(): void {
+    this.answersDue--;
+    this.release();
   }
 
   /** Goes on after a hold: at the end of a turn, never inside somebody else's packet. */
@@ -173,7 +208,8 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     else this.transport.resume();
   }
 
-  private onGone(): void {
+  /** Nothing more of a client that is gone is heard. */
+  onGone(): void {
     const detail = this.closedBy ?? 'closed by the client';
     closeConnection(this, ReasonCode.UnspecifiedError, detail, { isSilent: true });
   }
@@ -186,32 +222,10 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     closeConnection(this, reasonCode, detail, {});
   }
 
-  /** Connect timeout, then keep-alive. */
   onDeadline(nowMs: number): void {
     if (this.isClosed) return;
-    const { core } = this;
-    core.turn.begin();
-    if (this.state !== ConnectionState.Connected) {
-      core.metrics.connectTimeouts++;
-      closeConnection(this, ReasonCode.KeepAliveTimeout, 'no CONNECT in time', { isSilent: true });
-      return;
-    }
-    const dueMs = this.lastInMs + this.keepAliveMs * KEEP_ALIVE_FACTOR;
-    // While we do not read, silence is ours.
-    if (this.holds > 0 || dueMs > nowMs) {
-      core.deadlines.schedule(this, this.holds > 0 ? nowMs + this.keepAliveMs / 2 : dueMs);
-      return;
-    }
-    core.metrics.keepAliveTimeouts++;
-    closeConnection(this, ReasonCode.KeepAliveTimeout, 'keep-alive timeout', {});
-  }
-
-  /** Starts, or restarts with another interval, the watch over the keep-alive. 0: off. */
-  watchKeepAlive(seconds: number): void {
-    this.keepAliveMs = seconds * 1000;
-    const { deadlines } = this.core;
-    if (seconds === 0) deadlines.cancel(this);
-    else deadlines.schedule(this, this.core.turn.nowMs + this.keepAliveMs * KEEP_ALIVE_FACTOR);
+    this.core.turn.begin();
+    onConnectionDeadline(this, nowMs);
   }
 
   /** Sends a packet that was encoded elsewhere; null: the client takes none as large. */
@@ -234,7 +248,9 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
 
   /** Counts a PUBLISH against `max_publish_rate`. */
   countPublish(): void {
-    if (this.rateLimit !== null) this.rateLimit.onPublish();
+    if (this.core.limits.publishRatePerClient === 0) return;
+    this.rateLimit ??= new RateLimit(this.core, this);
+    this.rateLimit.onPublish();
   }
 
   /** Frees what only an open connection needs. */
@@ -248,17 +264,24 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   private onDrain(): void {
     if (this.isClosed) return;
     this.session?.onDrain();
-    if (this.isHeldByOutput) {
-      this.isHeldByOutput = false;
-      this.release();
-    }
+    this.releaseFromOutput();
+  }
+
+  private releaseFromOutput(): void {
+    if (!this.isHeldByOutput) return;
+    this.isHeldByOutput = false;
+    this.release();
   }
 
   /** A client that does not read its answers is not read either. */
   private afterInput(bytes: number): void {
     if (this.isClosed) return;
-    this.rateLimit?.onInput(bytes);
-    if (this.isHeldByOutput || this.output.waitingBytes < this.core.limits.outputBytesMax) return;
+    const { limits } = this.core;
+    if (limits.publishBytesPerClient > 0) {
+      this.rateLimit ??= new RateLimit(this.core, this);
+      this.rateLimit.onInput(bytes);
+    }
+    if (this.isHeldByOutput || this.output.waitingBytes < limits.outputBytesMax) return;
     this.isHeldByOutput = true;
     this.hold();
   }
@@ -286,7 +309,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
       }
       const next = bodyAt + length;
       if (length < 0 || next - at > this.packetBytesMax) {
-        this.refuseLength(bytes[at]!, length);
+        this.onError(lengthError(this, bytes, at, bodyAt, end, length));
         return end;
       }
       if (next > end) break;
@@ -301,19 +324,6 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
       if (this.holds > 0) break;
     }
     return at;
-  }
-
-  private refuseLength(firstByte: number, length: number): void {
-    if (this.state === ConnectionState.Opening && firstByte >>> 4 !== types.CONNECT) {
-      this.onError(protocolError('first packet is not CONNECT [MQTT-3.1.0-1]'));
-      return;
-    }
-    if (length < 0) {
-      this.onError(malformed('bad Remaining Length'));
-      return;
-    }
-    this.core.metrics.packetsTooLarge++;
-    this.onError(new MqttError(ReasonCode.PacketTooLarge, 'packet too large'));
   }
 
   /** Whatever a packet provokes ends here: the peer's fault closes, ours goes up. */

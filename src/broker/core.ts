@@ -35,8 +35,9 @@ import { readBuffer, type Transport, type TransportReceiver } from './transport.
 import { Turn } from './turn.js';
 import type { PendingWill } from './will.js';
 
-const FLIGHT_SLAB_BYTES = 64 * 1024;
-const REST_SLAB_BYTES = 8 * 1024;
+// A message that waits for long pins its block: small enough that a thousand such cost little.
+const FLIGHT_SLAB_BYTES = 16 * 1024;
+const REST_SLAB_BYTES = 2 * 1024;
 const PINGRESP_PACKET = Buffer.from([PINGRESP << 4, 0]);
 
 /** What the core is made of. */
@@ -93,7 +94,7 @@ export class BrokerCore implements BrokerContext {
     this.log = options.log;
     this.observer = options.observer;
     this.turn = new Turn(options.clock, options.schedule);
-    this.topics = new TopicTable(options.limits.topicLevelsMax);
+    this.topics = new TopicTable(this);
     this.retainedExpiry = new RetainedExpiry(this, this.retained);
     this.router = new Router(this, this.index);
     this.subscriptions = new Subscriptions(this, this.index, this.retained);
@@ -175,17 +176,16 @@ export class BrokerCore implements BrokerContext {
     }
     const { retainedMessagesMax, retainedBytesMax } = this.limits;
     const before = this.retained.get(name);
-    const bytes = this.retained.bytes - (before?.payloadLength ?? 0) + message.payloadLength;
+    const bytes = this.retained.clientBytes - (before?.payloadLength ?? 0) + message.payloadLength;
     const isOwn = this.topics.fromName(name).isReserved;
-    const isFull = before === null && this.retained.size >= retainedMessagesMax;
+    const isFull = before === null && this.retained.clientSize >= retainedMessagesMax;
     const isTooMuch = retainedBytesMax > 0 && bytes > retainedBytesMax;
     if (!isOwn && ((retainedMessagesMax > 0 && isFull) || isTooMuch)) {
       this.retained.delete(name);
       this.drop(DropReason.RetainedFull, message);
       return false;
     }
-    const kept = message.keep(this.restSlab);
-    kept.settle(this.restSlab);
+    const kept = message.keepLong(this.restSlab);
     this.retained.set(kept);
     this.retainedExpiry.onChange(name, kept);
     if (source !== undefined) this.subscriptions.rememberSource(kept, source);
@@ -203,10 +203,14 @@ export class BrokerCore implements BrokerContext {
     connection.sendControl(PINGRESP_PACKET);
   }
 
-  /** After a reload of access rules: looks at everybody who is connected again. */
+  /**
+   * To be called whenever access answers otherwise than before (a reload, a program's word):
+   * nothing that was remembered counts any more, and everybody who is connected is looked at again.
+   */
   recheckAccess(): void {
     this.turn.begin();
     this.router.forgetRoutes();
+    for (const session of this.sessions.values()) session.recheckQueue();
     for (const connection of [...this.connections]) {
       const { identity } = connection;
       if (identity === null || !connection.isConnected) continue;

@@ -1,7 +1,9 @@
 /** Which packet goes to whom, and whether it may come at all. Hot path. */
 import type { Block } from '../base/block.js';
+import { MqttError } from '../protocol/mqtt-error.js';
 import * as types from '../protocol/packet-types.js';
 import { malformed, protocolError } from '../protocol/properties.js';
+import { ReasonCode } from '../protocol/reason-codes.js';
 import { handleAcknowledgement } from './acknowledgements.js';
 import type { Connection } from './connection.js';
 import { ConnectionState } from './connection-state.js';
@@ -60,6 +62,30 @@ export function dispatch(
     default:
       throw protocolError(`unexpected ${types.packetTypeNames[type]}`);
   }
+}
+
+/**
+ * Why the packet at `at` is not even waited for: its Remaining Length is malformed, or too large.
+ *
+ * @param start of its body, of which `end` may leave a part only
+ * @param length Remaining Length; below 0: malformed
+ */
+export function lengthError(
+  connection: Connection,
+  bytes: Buffer,
+  at: number,
+  start: number,
+  end: number,
+  length: number,
+): MqttError {
+  const isOpening = connection.state === ConnectionState.Opening;
+  if (isOpening && bytes[at]! >>> 4 !== types.CONNECT) {
+    return protocolError('first packet is not CONNECT [MQTT-3.1.0-1]');
+  }
+  if (length < 0) return malformed('bad Remaining Length');
+  connection.core.metrics.packetsTooLarge++;
+  if (isOpening) connection.core.handshakes.noteVersion(connection, bytes, start, end);
+  return new MqttError(ReasonCode.PacketTooLarge, 'packet too large');
 }
 
 /** MQTT 3.1 sends DUP with what it repeats, and QoS 1 where 3.1.1 has reserved bits. */

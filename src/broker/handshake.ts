@@ -132,6 +132,7 @@ export class Handshakes {
     }
     const isRestart = packet.reasonCode === ReasonCode.ReAuthenticate;
     if (isRestart) this.beginReAuthentication(connection, method);
+    if (connection.isClosed) return;
     const { handshake } = connection;
     if (handshake?.exchange == null || packet.reasonCode === ReasonCode.Success) {
       throw protocolError('no authentication is going on');
@@ -167,6 +168,18 @@ export class Handshakes {
     connection.handshake = handshake;
     if (packet.authenticationMethod === null) this.checkPassword(connection, handshake);
     else this.beginExchange(connection, handshake, packet.authenticationMethod);
+  }
+
+  /** The version of a CONNECT that is refused unread: the client is told where it knows CONNACK. */
+  noteVersion(connection: Connection, bytes: Buffer, start: number, end: number): void {
+    try {
+      const { protocolVersion } = readConnectVersion(bytes, start, end);
+      connection.protocolVersion = protocolVersion;
+      connection.isV5 = protocolVersion === LEVEL_V5;
+    } catch (error) {
+      // Not all of it is there, or it is none of ours: the client is told nothing.
+      if (!(error instanceof MqttError)) throw error;
+    }
   }
 
   /** Null when the version is not ours and the connection was closed. */
@@ -245,7 +258,14 @@ export class Handshakes {
       throw new MqttError(ReasonCode.RetainNotSupported, 'retained messages are not available');
     }
     // Throws 0x90 for a name that could not be published to when the time comes.
+    this.core.topics.check(will.topic);
     this.core.topics.fromName(connection.listener.mountPoint + will.topic);
+    const { messageBytesMax } = this.core.limits;
+    if (messageBytesMax > 0 && will.payload.length > messageBytesMax) {
+      // As Mosquitto: version 3 has no word for it but "not authorized".
+      const code = connection.isV5 ? ReasonCode.PacketTooLarge : ReasonCode.NotAuthorized;
+      throw new MqttError(code, 'Will Payload above message_size_limit');
+    }
     if (!will.isPayloadValid) {
       throw new MqttError(ReasonCode.PayloadFormatInvalid, 'Will Payload is not UTF-8');
     }
@@ -291,8 +311,9 @@ export class Handshakes {
     const identity = connection.identity!;
     const handshake = new Handshake(connection, null, identity, false);
     handshake.method = method;
-    handshake.exchange = connection.access.beginExchange(method, identity);
+    // Before a hook is asked, which may disconnect the client: that ends the handshake as well.
     connection.handshake = handshake;
+    handshake.exchange = connection.access.beginExchange(method, identity);
   }
 
   private step(connection: Connection, handshake: Handshake, data: Buffer | null): void {
@@ -302,6 +323,8 @@ export class Handshakes {
   }
 
   private onStep(connection: Connection, handshake: Handshake, step: AuthenticationStep): void {
+    // A hook may have disconnected the client that authenticates itself anew.
+    if (connection.isClosed) return;
     if (step.kind === 'failure') {
       closeConnection(connection, step.reasonCode, step.reasonString, {});
       return;
@@ -325,12 +348,12 @@ export class Handshakes {
     promise: Promise<Answer>,
     proceed: (answer: Answer) => void,
   ): void {
-    connection.hold();
+    connection.awaitAnswer();
     const settle = (act: () => void): void => {
       this.core.turn.begin();
       if (connection.isClosed) return;
       act();
-      connection.release();
+      connection.onAnswer();
     };
     promise.then(
       (answer) => settle(() => proceed(answer)),

@@ -11,11 +11,11 @@ import { ReasonCode } from '../protocol/reason-codes.js';
 import { acknowledge } from './acknowledgements.js';
 import { closeConnection } from './closing.js';
 import type { Connection } from './connection.js';
+import { holdForAnswer } from './held-for-answer.js';
 import { DropReason } from './metrics.js';
 import { Routed } from './router.js';
+import type { Session } from './session.js';
 import { isSameName, type Topic } from './topics.js';
-
-const PACKET_IDS = 65_535;
 
 /** @throws MqttError for what closes the connection */
 export function handlePublish(
@@ -47,12 +47,13 @@ export function handlePublish(
     return;
   }
   const message = viewOf(connection, reader, topic, block, packetStart);
+  const { packetId } = reader;
+  // A hook that is asked now may disconnect its own client.
+  const session = connection.session!;
   const isAllowed = mayPublish(connection, topic, reader);
-  // A hook may have disconnected its own client.
-  if (connection.isClosed) return;
-  if (isAllowed === true) accept(connection, topic, message, reader.packetId);
-  else if (isAllowed === false) denied(connection, message, reader.packetId);
-  else acceptLater(connection, topic, message, reader.packetId, isAllowed);
+  if (isAllowed === true) accept(connection, session, topic, message, packetId);
+  else if (isAllowed === false) denied(connection, message, packetId);
+  else acceptLater(connection, session, topic, message, packetId, isAllowed);
 }
 
 function resolveTopic(connection: Connection, reader: PublishReader, bytes: Buffer): Topic {
@@ -92,11 +93,11 @@ function nameTopic(connection: Connection, bytes: Buffer, start: number, end: nu
 function isRepeated(connection: Connection, packetId: number): boolean {
   const receiver = connection.session!.receiving();
   if (receiver.isHeld(packetId)) {
+    receiver.onRepeated(packetId);
     acknowledge(connection, PUBREC_BYTE, packetId, ReasonCode.Success, null);
     return true;
   }
-  const max = connection.isV5 ? connection.core.limits.receiveMaximum : PACKET_IDS;
-  if (receiver.size >= max) {
+  if (receiver.inflight >= connection.receiveMaximum) {
     connection.core.metrics.receiveMaximumExceeded++;
     throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than Receive Maximum');
   }
@@ -158,34 +159,42 @@ function mayPublish(
   if (!access.restrictsPublish) return true;
   const isKnown = topic === connection.checkedTopic && connection.accessVersion === access.version;
   if (isKnown) return connection.isTopicAllowed;
+  const { version } = access;
   const answer = access.mayPublish(connection.identity!, topic.name, reader.qos, reader.retain);
-  if (typeof answer === 'boolean' && access.publishAnswersLast) {
-    connection.checkedTopic = topic;
-    connection.isTopicAllowed = answer;
-    connection.accessVersion = access.version;
-  }
+  if (typeof answer === 'boolean') remember(connection, topic, answer, version);
   return answer;
 }
 
-/** The authorizer takes its time: the client is held, so nothing overtakes the message. */
+/** @param version of the rules that were asked; the answer counts for no others */
+function remember(connection: Connection, topic: Topic, isAllowed: boolean, version: number): void {
+  if (!connection.access.publishAnswersLast) return;
+  connection.checkedTopic = topic;
+  connection.isTopicAllowed = isAllowed;
+  connection.accessVersion = version;
+}
+
+/**
+ * The authorizer takes its time. The message is heard although its client may leave, or have its
+ * session taken over, before the answer is there.
+ */
 function acceptLater(
   connection: Connection,
+  session: Session,
   topic: Topic,
   view: Message,
   packetId: number,
-  answer: Promise<boolean>,
+  answered: Promise<boolean>,
 ): void {
-  const { core } = connection;
-  const message = view.keep(core.flightSlab);
-  const proceed = (isAllowed: boolean): void => {
-    core.turn.begin();
-    if (connection.isClosed) return;
-    if (isAllowed) accept(connection, topic, message, packetId);
+  const message = view.keep(connection.core.flightSlab);
+  const { version } = connection.access;
+  const { epoch } = session;
+  holdForAnswer(connection, answered, (isAllowed) => {
+    if (isAllowed !== null) remember(connection, topic, isAllowed, version);
+    // On another connection the client sends it again, and that is asked about [MQTT-4.4.0-1].
+    if (message.qos === 2 && session.epoch !== epoch) return;
+    if (isAllowed) accept(connection, session, topic, message, packetId);
     else denied(connection, message, packetId);
-    connection.release();
-  };
-  connection.hold();
-  answer.then(proceed, () => proceed(false));
+  });
 }
 
 function denied(connection: Connection, message: Message, packetId: number): void {
@@ -200,8 +209,18 @@ function denied(connection: Connection, message: Message, packetId: number): voi
   answer(connection, message.qos, packetId, ReasonCode.NotAuthorized, 'not authorized to publish');
 }
 
-/** Takes the message over: it is retained, routed and acknowledged [MQTT-4.5.0-1]. */
-function accept(connection: Connection, topic: Topic, message: Message, packetId: number): void {
+/**
+ * Takes the message over: it is retained, routed and acknowledged [MQTT-4.5.0-1].
+ *
+ * @param session of the publisher, which may have lost its connection
+ */
+function accept(
+  connection: Connection,
+  session: Session,
+  topic: Topic,
+  message: Message,
+  packetId: number,
+): void {
   const { core } = connection;
   const { limits } = core;
   if (limits.messageBytesMax > 0 && message.payloadLength > limits.messageBytesMax) {
@@ -211,7 +230,7 @@ function accept(connection: Connection, topic: Topic, message: Message, packetId
   }
   if (core.observer.wantsPublish) core.observer.published(connection.identity, message);
   let code: number = ReasonCode.Success;
-  const mayRefuse = connection.isV5 && message.qos > 0;
+  const mayRefuse = message.qos > 0 && connection.isV5 && !connection.isClosed;
   const routed = core.router.publish(topic, message, connection, mayRefuse);
   if (message.retain && routed !== Routed.Refused && !retain(connection, message)) {
     code = ReasonCode.QuotaExceeded;
@@ -224,8 +243,9 @@ function accept(connection: Connection, topic: Topic, message: Message, packetId
   } else if (routed === Routed.NoMatch && code === ReasonCode.Success) {
     code = ReasonCode.NoMatchingSubscribers;
   }
-  if (qos === 2 && code < ReasonCode.UnspecifiedError) {
-    connection.session?.receiving().onPublish(packetId);
+  // Without a connection the client is not told to give it up: it may send it again.
+  if (qos === 2 && (code < ReasonCode.UnspecifiedError || connection.isClosed)) {
+    session.receiving().onPublish(packetId);
   }
   answer(connection, qos, packetId, code, null);
 }
@@ -235,7 +255,7 @@ function retain(connection: Connection, message: Message): boolean {
   return core.retain(message, { identity: connection.identity!, access });
 }
 
-/** PUBACK or PUBREC; nothing at QoS 0. The router may have closed the connection meanwhile. */
+/** PUBACK or PUBREC; nothing at QoS 0. The connection may have been closed meanwhile. */
 function answer(
   connection: Connection,
   qos: number,

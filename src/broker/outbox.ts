@@ -18,40 +18,24 @@
  */
 import { assert } from '../base/assert.js';
 import type { Message } from '../protocol/message.js';
+import type { OutboxEntry, Undelivered } from './outbox-entry.js';
 import type { SharedGroup } from './shared-group.js';
 
 const IDS = 65_535;
 const RING_START = 16;
 
-const QUEUED = 0;
-const SENT = 1;
-const RELEASED = 2;
-const DONE = 3;
-const STATE = 3;
-const QOS_SHIFT = 2;
+export const QUEUED = 0;
+export const SENT = 1;
+export const RELEASED = 2;
+export const DONE = 3;
+export const STATE = 3;
+export const QOS_SHIFT = 2;
 const RETAIN = 0x10;
 /** The message was sent on an earlier connection. */
-const WAS_SENT = 0x20;
+export const WAS_SENT = 0x20;
 
 export function packetIdOf(seq: number): number {
   return ((seq - 1) % IDS) + 1;
-}
-
-/** One message as `Outbox` hands it out. Reused. */
-export class OutboxEntry {
-  seq = 0;
-  packetId = 0;
-  message: Message | null = null;
-  qos = 0;
-  retain = false;
-  dup = false;
-  ids: readonly number[] | null = null;
-}
-
-/** What an ended outbox leaves for other members of a shared subscription. */
-export interface Undelivered {
-  readonly message: Message;
-  readonly group: SharedGroup;
 }
 
 export class Outbox {
@@ -68,11 +52,11 @@ export class Outbox {
   /** Messages waiting, those to be sent again included. */
   queued = 0;
   queuedBytes = 0;
-  private mask = RING_START - 1;
-  private messages: (Message | null)[] = new Array<Message | null>(RING_START).fill(null);
-  private flags = new Uint8Array(RING_START);
-  private ids: (readonly number[] | null)[] | null = null;
-  private groups: (SharedGroup | null)[] | null = null;
+  protected mask = RING_START - 1;
+  protected messages: (Message | null)[] = new Array<Message | null>(RING_START).fill(null);
+  protected flags = new Uint8Array(RING_START);
+  protected ids: (readonly number[] | null)[] | null = null;
+  protected groups: (SharedGroup | null)[] | null = null;
 
   /** Numbers between the oldest and the newest. */
   get length(): number {
@@ -289,11 +273,15 @@ export class Outbox {
 
   /** Slot of the message in flight with this identifier and state; -1: there is none. */
   private inState(packetId: number, state: number): number {
-    const distance = (packetId - packetIdOf(this.firstSeq) + IDS) % IDS;
-    const seq = this.firstSeq + distance;
+    const seq = this.seqNear(packetId);
     if (seq >= this.nextSeq && !(state === RELEASED && seq < this.endSeq)) return -1;
     const slot = seq & this.mask;
     return (this.flags[slot]! & STATE) === state ? slot : -1;
+  }
+
+  /** The number from `firstSeq` on that has this identifier. */
+  protected seqNear(packetId: number): number {
+    return this.firstSeq + ((packetId - packetIdOf(this.firstSeq) + IDS) % IDS);
   }
 
   /** A message in flight is done. */
@@ -311,7 +299,7 @@ export class Outbox {
     this.messages[slot] = null;
   }
 
-  private finish(slot: number): void {
+  protected finish(slot: number): void {
     this.flags[slot] = DONE;
     this.messages[slot] = null;
     if (this.ids !== null) this.ids[slot] = null;
@@ -374,7 +362,7 @@ export class Outbox {
     this.groups[slot] = group;
   }
 
-  private grow(): void {
+  protected grow(): void {
     const oldMask = this.mask;
     const size = (oldMask + 1) * 2;
     const mask = size - 1;

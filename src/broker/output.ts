@@ -69,7 +69,7 @@ export class Output {
   chunk: Block = noChunk;
   /** Bytes in `chunk`. */
   length = 0;
-  /** Bytes that the transport has not taken yet, `chunk` not included. */
+  /** Bytes that wait for the transport. While it is blocked, those in `chunk` do so too. */
   waitingBytes = 0;
   private isDirty = false;
   private isClosed = false;
@@ -97,7 +97,8 @@ export class Output {
 
   /** Bytes not yet with the kernel. */
   get pendingBytes(): number {
-    return this.waitingBytes + this.length + this.runEnd - this.runStart;
+    const unblocked = this.inFlight === null ? this.length : 0;
+    return this.waitingBytes + unblocked + this.runEnd - this.runStart;
   }
 
   /** Makes room for `size` bytes in `chunk` and returns the index where they go. */
@@ -106,6 +107,7 @@ export class Output {
     if (this.length + size > this.chunk.bytes.length) this.makeRoom(size);
     const at = this.length;
     this.length = at + size;
+    if (this.inFlight !== null) this.wait(size);
     return at;
   }
 
@@ -148,13 +150,7 @@ export class Output {
   flush(): void {
     if (this.runEnd !== 0) this.endRun();
     this.isDirty = false;
-    if (this.isClosed || this.inFlight !== null) return;
-    while (this.line !== null) {
-      const piece = this.line.shift()!;
-      if (this.line.length === 0) this.line = null;
-      this.wait(-piece.length);
-      if (!this.send(piece.chunk, piece.length)) return;
-    }
+    if (this.inFlight !== null) return;
     const length = this.length;
     if (length === 0) return;
     const chunk = this.chunk;
@@ -167,14 +163,23 @@ export class Output {
   onWritten(): void {
     const chunk = this.inFlight;
     if (chunk === null) return;
+    // Still blocked, so that its bytes are counted with those that it follows.
+    if (this.runEnd !== 0) this.endRun();
     this.inFlight = null;
     this.wait(-this.inFlightLength);
     this.context.pool.release(chunk);
+    while (this.line !== null) {
+      const piece = this.line.shift()!;
+      if (this.line.length === 0) this.line = null;
+      this.wait(-piece.length);
+      if (!this.send(piece.chunk, piece.length)) return;
+    }
+    this.wait(-this.length);
     this.flush();
     if (this.inFlight === null && !this.isClosed) this.onDrain();
   }
 
-  /** Gives everything back; nothing is sent any more. */
+  /** Gives everything back; nothing is sent any more, and what is still written goes nowhere. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -189,6 +194,10 @@ export class Output {
   }
 
   private send(chunk: Block, length: number): boolean {
+    if (this.isClosed) {
+      this.context.pool.release(chunk);
+      return true;
+    }
     this.context.metrics.bytesSent += length;
     if (this.transport.write(chunk.head(length), length)) {
       this.context.pool.release(chunk);
@@ -233,6 +242,5 @@ export class Output {
     }
     this.line ??= [];
     this.line.push({ chunk, length });
-    this.wait(length);
   }
 }

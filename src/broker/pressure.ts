@@ -17,10 +17,11 @@ export interface Pausable {
 export class Pressure implements Deadline {
   deadlineMs = 0;
   heapIndex = -1;
+  /** `slow_subscriber_pause_ms`, which a reload may change. */
+  pauseMs: number;
   private isStuck = false;
   private readonly held = new Set<Pausable>();
   private readonly deadlines: DeadlineHeap;
-  private readonly pauseMs: number;
 
   constructor(deadlines: DeadlineHeap, pauseMs: number) {
     this.deadlines = deadlines;

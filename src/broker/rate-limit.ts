@@ -1,8 +1,10 @@
 /**
  * `max_publish_rate` and `max_publish_bytes_rate` of one client: a window of a second; whoever
- * has used it up is not read until it is over.
+ * has used it up is not read until it is over. Made when the client first meets a limit, so
+ * without one it costs nothing.
  */
 import type { Deadline } from '../base/deadline-heap.js';
+import type { Limits } from '../config/limits.js';
 import type { BrokerContext } from './context.js';
 import type { Pausable } from './pressure.js';
 
@@ -17,31 +19,27 @@ export class RateLimit implements Deadline {
   private isHolding = false;
   private readonly context: BrokerContext;
   private readonly client: Pausable;
+  /** What this window is measured by. */
+  private limits: Limits;
 
-  private constructor(context: BrokerContext, client: Pausable) {
+  constructor(context: BrokerContext, client: Pausable) {
     this.context = context;
     this.client = client;
-  }
-
-  /** Null when neither limit is set: then it costs nothing. */
-  static for(context: BrokerContext, client: Pausable): RateLimit | null {
-    const { publishRatePerClient, publishBytesPerClient } = context.limits;
-    if (publishRatePerClient === 0 && publishBytesPerClient === 0) return null;
-    return new RateLimit(context, client);
+    this.limits = context.limits;
   }
 
   /** Counts one PUBLISH; holds the client when it was the last of this window. */
   onPublish(): void {
     this.roll();
     this.publishes++;
-    const max = this.context.limits.publishRatePerClient;
+    const max = this.limits.publishRatePerClient;
     if (max > 0 && this.publishes >= max) this.hold();
   }
 
   onInput(bytes: number): void {
     this.roll();
     this.bytes += bytes;
-    const max = this.context.limits.publishBytesPerClient;
+    const max = this.limits.publishBytesPerClient;
     if (max > 0 && this.bytes >= max) this.hold();
   }
 
@@ -55,13 +53,23 @@ export class RateLimit implements Deadline {
   }
 
   private roll(): void {
-    const { nowMs } = this.context.turn;
+    const { turn, limits } = this.context;
+    if (limits !== this.limits) this.becomeFresh(limits);
+    const { nowMs } = turn;
     if (nowMs < this.windowEndMs) return;
     // What was over the limit counts against the next window.
-    const { publishRatePerClient, publishBytesPerClient } = this.context.limits;
+    const { publishRatePerClient, publishBytesPerClient } = limits;
     this.publishes = Math.max(0, this.publishes - publishRatePerClient);
     this.bytes = Math.max(0, this.bytes - publishBytesPerClient);
     this.windowEndMs = nowMs + WINDOW_MS;
+  }
+
+  /** After a reload: what was right by the old limit is no debt under the new one. */
+  private becomeFresh(limits: Limits): void {
+    this.limits = limits;
+    this.windowEndMs = 0;
+    this.publishes = 0;
+    this.bytes = 0;
   }
 
   private hold(): void {

@@ -16,6 +16,9 @@ export class RetainedStore {
   size = 0;
   /** Payload bytes of them. */
   bytes = 0;
+  /** As `size` and `bytes`, without those of `$SYS`: what limits are about. */
+  clientSize = 0;
+  clientBytes = 0;
   /** Number of the last change. */
   stamp = 0;
   private readonly root = new RetainedNode();
@@ -91,8 +94,13 @@ export class RetainedStore {
   }
 
   private count(before: Message | null, after: Message | null): void {
-    this.size += (after === null ? 0 : 1) - (before === null ? 0 : 1);
-    this.bytes += (after?.payloadLength ?? 0) - (before?.payloadLength ?? 0);
+    const messages = (after === null ? 0 : 1) - (before === null ? 0 : 1);
+    const bytes = (after?.payloadLength ?? 0) - (before?.payloadLength ?? 0);
+    this.size += messages;
+    this.bytes += bytes;
+    if ((after ?? before)?.topic.name.startsWith('$SYS/')) return;
+    this.clientSize += messages;
+    this.clientBytes += bytes;
   }
 }
 

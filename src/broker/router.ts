@@ -1,6 +1,6 @@
 /**
- * From a message to everybody who gets it. Hot path: the answer of the subscription index is
- * remembered per topic until a subscription changes.
+ * From a message to everybody who gets it. Hot path: the answer of the subscription index, and
+ * who of them may read the topic, is remembered per topic until a subscription or access changes.
  */
 import type { Message } from '../protocol/message.js';
 import type { BrokerContext } from './context.js';
@@ -15,6 +15,13 @@ import type { Topic } from './topics.js';
 
 /** From this many recipients on, a message is encoded once and copied. */
 const SHARE_FRAMES_FROM = 3;
+
+/**
+ * Remembered routes are forgotten, all at once, when they have so many targets together, or have
+ * been looked up anew so often: those that nobody asked for since would hold ended sessions.
+ */
+const TARGETS_REMEMBERED_MAX = 2_000_000;
+const ROUTES_REMEMBERED_MAX = 100_000;
 
 /** What became of a published message. */
 export const Routed = {
@@ -31,6 +38,10 @@ export class Router {
   private readonly index: SubscriptionIndex;
   private readonly frames = new FrameCache();
   private readonly found = new MatchResult();
+  /** Topics with a route. */
+  private remembered: Topic[] = [];
+  private routesFound = 0;
+  private targetsFound = 0;
 
   constructor(context: BrokerContext, index: SubscriptionIndex) {
     this.context = context;
@@ -80,7 +91,7 @@ export class Router {
     return true;
   }
 
-  /** What was decided about access is no longer true: routes are looked up anew. */
+  /** Who may read what is no longer true as remembered: routes are looked up anew. */
   forgetRoutes(): void {
     this.index.version++;
   }
@@ -105,28 +116,68 @@ export class Router {
     const topic = message.topic.name;
     const mayGet = (member: Subscription): boolean => member.session.mayRead(topic);
     const strategy = delivery.sharedSubscriptionStrategy;
+    if (this.isRefusing) {
+      const hasRoom = (member: Subscription): boolean => mayGet(member) && !isFull(member, message);
+      const withRoom = group.pick(strategy, prng, message.publisherId, topic, hasRoom);
+      if (withRoom !== null) return withRoom;
+    }
     return group.pick(strategy, prng, message.publisherId, topic, mayGet);
   }
 
-  /** A group refuses when all its members' queues are full: whoever is picked would. */
-  private hasFullQueue(route: Route, message: Message): boolean {
+  private hasFullQueue({ targets, groups }: Route, message: Message): boolean {
     if (message.qos === 0) return false;
-    const isFull = (target: Subscription): boolean =>
-      target.qos > 0 && target.session.isQueueFull(message);
-    return route.targets.some(isFull) || route.groups.some((group) => group.every(isFull));
+    const isTargetFull = (target: Subscription): boolean => {
+      const isLeftOut = target.noLocal && target.session.clientId === message.publisherId;
+      return !isLeftOut && isFull(target, message);
+    };
+    return targets.some(isTargetFull) || groups.some((group) => isGroupFull(group, message));
   }
 
   private findRoute(topic: Topic): Route {
     const { found } = this;
+    // As it is now: a hook that is asked below may publish, or end a session, in between.
+    const { version } = this.index;
     found.clear();
     this.index.match(topic.name, found);
-    const readers = found.subscriptions.filter(({ session }) => session.mayRead(topic.name));
+    const groups = [...found.groups];
+    const matching = [...found.subscriptions];
+    const readers = matching.filter(({ session }) => session.mayRead(topic.name));
     const { allowDuplicateMessages } = this.context.delivery;
     const targets = allowDuplicateMessages ? readers : merged(readers);
-    topic.route = new Route(targets, [...found.groups]);
-    topic.routeVersion = this.index.version;
-    return topic.route;
+    const route = new Route(targets, groups);
+    if (topic.isRemembered) this.remember(topic, route, version);
+    return route;
   }
+
+  private remember(topic: Topic, route: Route, version: number): void {
+    this.routesFound++;
+    this.targetsFound += route.targets.length;
+    const isTooMuch = this.targetsFound > TARGETS_REMEMBERED_MAX;
+    if (isTooMuch || this.routesFound > ROUTES_REMEMBERED_MAX) {
+      for (const known of this.remembered) {
+        known.route = null;
+        known.routeVersion = -1;
+      }
+      this.remembered = [];
+      this.routesFound = 0;
+      this.targetsFound = 0;
+    }
+    if (topic.route === null) this.remembered.push(topic);
+    topic.route = route;
+    topic.routeVersion = version;
+  }
+}
+
+function isFull(target: Subscription, message: Message): boolean {
+  return message.qos > 0 && target.qos > 0 && target.session.isQueueFull(message);
+}
+
+/** True when nobody in the group has room; a group without anybody to deliver to is not full. */
+function isGroupFull(group: SharedGroup, message: Message): boolean {
+  const isOut = ({ session }: Subscription): boolean =>
+    !session.mayRead(message.topic.name) || !(session.isOnline || session.isDurable);
+  if (group.every(isOut)) return false;
+  return group.every((member) => isOut(member) || isFull(member, message));
 }
 
 /** One subscription per session [MQTT-3.3.4-4]. */

@@ -10,8 +10,10 @@ import {
   packetSize,
   publishByte,
   publishRemainingLength,
+  REASONED_ACKNOWLEDGEMENT_BYTES,
   writeAcknowledgement,
   writePublish,
+  writeReasonedAcknowledgement,
 } from '../protocol/publish-writer.js';
 import type { BrokerContext } from './context.js';
 import type { FrameCache } from './frames.js';
@@ -31,8 +33,8 @@ export interface SenderOptions {
   readonly isV5: boolean;
   /** Bytes; Infinity: no limit. */
   readonly maximumPacketSize: number;
-  /** QoS 1 and 2 messages in flight: Receive Maximum and our own limit. */
-  readonly inflightMax: number;
+  /** QoS 1 and 2 messages that the client takes in flight. */
+  readonly receiveMaximum: number;
   /** 0: no aliases. */
   readonly topicAliasMaximum: number;
   /** Of the listener; taken off the topics that begin with it. */
@@ -43,7 +45,9 @@ export class Sender {
   readonly output: Output;
   readonly isV5: boolean;
   readonly maximumPacketSize: number;
-  readonly inflightMax: number;
+  /** QoS 1 and 2 messages in flight: Receive Maximum and our own limit. */
+  inflightMax: number;
+  private readonly receiveMaximum: number;
   private readonly context: BrokerContext;
   private readonly mountPoint: string;
   private readonly mountLength: number;
@@ -59,7 +63,8 @@ export class Sender {
     this.context = context;
     this.isV5 = options.isV5;
     this.maximumPacketSize = options.maximumPacketSize;
-    this.inflightMax = options.inflightMax;
+    this.receiveMaximum = options.receiveMaximum;
+    this.inflightMax = inflightMax(options.receiveMaximum, context);
     this.mountPoint = options.mountPoint;
     this.mountLength = Buffer.byteLength(options.mountPoint);
     this.aliases =
@@ -67,9 +72,15 @@ export class Sender {
     this.isPlain = this.aliases === null && options.mountPoint === '';
   }
 
-  /** True while QoS > 0 may be sent: little waits for the socket. */
+  /** After a reload. */
+  onLimitsChanged(): void {
+    this.inflightMax = inflightMax(this.receiveMaximum, this.context);
+  }
+
+  /** True while QoS > 0 may be sent: little waits for the socket, and for all sockets together. */
   get isReady(): boolean {
-    return this.output.waitingBytes < READY_BYTES;
+    const { waitingBytes } = this.output;
+    return waitingBytes === 0 || (waitingBytes < READY_BYTES && !this.isTight);
   }
 
   /** True when the client takes a packet as large as this message makes [MQTT-3.1.2-24]. */
@@ -158,6 +169,14 @@ export class Sender {
     writeAcknowledgement(this.output.chunk.bytes, at, firstByte, packetId);
   }
 
+  /** Writes one of them with a reason code and nothing else: MQTT 5.0. */
+  acknowledgeWithReason(firstByte: number, packetId: number, reasonCode: number): void {
+    this.context.metrics.packetsSent++;
+    const at = this.output.reserve(REASONED_ACKNOWLEDGEMENT_BYTES);
+    const { bytes } = this.output.chunk;
+    writeReasonedAcknowledgement(bytes, at, firstByte, packetId, reasonCode);
+  }
+
   /** The session's queue is filling up although the client is here: pauses the publisher. */
   onQueueFilling(publisher: Pausable | null): void {
     this.pressed().onFull(publisher, this.context.turn.nowMs);
@@ -198,18 +217,25 @@ export class Sender {
 
   /** Half full pauses the publisher, full drops: what was read already fits in between. */
   private hasRoom(message: Message, publisher: Pausable | null): boolean {
-    const { limits, metrics, turn } = this.context;
+    const { limits, turn } = this.context;
     const waiting = this.output.pendingBytes + message.size;
-    const isTight = metrics.bytesWaiting > limits.outputBytesTotalMax;
+    const { isTight } = this;
     if (waiting > limits.outputBytesMax / 2 || isTight) {
       this.pressed().onFull(publisher, turn.nowMs);
     }
     return waiting <= limits.outputBytesMax && !isTight;
   }
 
+  /** All slow sockets together have reached their limit: each gets a chunk when it is empty. */
+  private get isTight(): boolean {
+    const { limits, metrics } = this.context;
+    return metrics.bytesWaiting > limits.outputBytesTotalMax;
+  }
+
   private pressed(): Pressure {
     const { deadlines, limits } = this.context;
     this.pressure ??= new Pressure(deadlines, limits.slowSubscriberPauseMs);
+    this.pressure.pauseMs = limits.slowSubscriberPauseMs;
     return this.pressure;
   }
 
@@ -234,4 +260,8 @@ export class Sender {
     }
     return extras;
   }
+}
+
+function inflightMax(receiveMaximum: number, { limits }: BrokerContext): number {
+  return Math.min(receiveMaximum, limits.inflightMessagesMax || receiveMaximum);
 }

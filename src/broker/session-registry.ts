@@ -70,10 +70,12 @@ export class SessionRegistry {
       session = null;
     }
     const isPresent = session !== null;
-    if (session === null) session = this.begin(identity, access);
-    else this.dismissWill(session);
-    session.identity = identity;
-    session.access = access;
+    if (session === null) {
+      session = this.begin(identity, access);
+    } else {
+      this.dismissWill(session);
+      this.handOver(session, identity, access);
+    }
     session.isDurable = expiryInterval > 0;
     session.expiryInterval = expiryInterval;
     return { session, isPresent };
@@ -152,6 +154,21 @@ export class SessionRegistry {
     this.publishWill(pending);
   }
 
+  /**
+   * A client resumes the session. When it may be somebody else, what the one before might read
+   * says nothing: routes are looked up anew, and what waits is asked about again.
+   */
+  private handOver(session: Session, identity: ClientIdentity, access: Access): void {
+    const before = session.identity;
+    const isRestricted = access.restrictsRead || session.access.restrictsRead;
+    const isSameReader = session.access === access && isSameUser(before, identity);
+    session.identity = identity;
+    session.access = access;
+    if (!isRestricted || isSameReader) return;
+    this.router.forgetRoutes();
+    session.recheckQueue();
+  }
+
   private expire(session: Session): void {
     if (session.connection !== null) return;
     this.context.metrics.sessionsExpired++;
@@ -164,4 +181,14 @@ export class SessionRegistry {
     this.context.deadlines.cancel(session.will);
     session.will = null;
   }
+}
+
+/** True when nothing differs that access may go by, but for the network address. */
+function isSameUser(one: ClientIdentity, other: ClientIdentity): boolean {
+  return (
+    one.username === other.username &&
+    one.listener === other.listener &&
+    one.peer.identity === other.peer.identity &&
+    one.peer.subject === other.peer.subject
+  );
 }

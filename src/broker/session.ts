@@ -13,7 +13,8 @@ import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
 import type { FrameCache } from './frames.js';
 import { DropReason } from './metrics.js';
-import { Outbox, OutboxEntry, packetIdOf } from './outbox.js';
+import { Outbox, packetIdOf } from './outbox.js';
+import { OutboxEntry } from './outbox-entry.js';
 import type { Pausable } from './pressure.js';
 import { Receiver } from './receiver.js';
 import type { RetainedBacklog } from './retained-backlog.js';
@@ -21,6 +22,7 @@ import type { Sender } from './sender.js';
 import type { Subscription } from './subscription.js';
 import type { Flushable } from './turn.js';
 import type { PendingWill } from './will.js';
+import { withhold } from './withhold.js';
 
 /** Seconds; this interval and above: the session never expires. */
 export const EXPIRY_NEVER = 0xffff_ffff;
@@ -42,6 +44,8 @@ export class Session implements Deadline, Flushable {
   access: Access;
   sender: Sender | null = null;
   connection: SessionConnection | null = null;
+  /** Goes up with every connection: what began under another one asks whether it still counts. */
+  epoch = 0;
   isDurable = false;
   /** Seconds after the end of the connection; 0: ends with it. */
   expiryInterval = 0;
@@ -59,6 +63,8 @@ export class Session implements Deadline, Flushable {
   deadlineMs = 0;
   heapIndex = -1;
   private isPumpPending = false;
+  /** Messages with a lower number wait since before access changed: see `recheckQueue`. */
+  private recheckBefore = 0;
   private readonly context: BrokerContext;
   private readonly onExpired: (session: Session) => void;
 
@@ -75,8 +81,9 @@ export class Session implements Deadline, Flushable {
     this.onExpired = onExpired;
   }
 
+  /** Somebody takes messages now: a connection, or a handler in this process. */
   get isOnline(): boolean {
-    return this.sender !== null;
+    return this.sender !== null || this.handler !== null;
   }
 
   mayRead(topic: string): boolean {
@@ -109,14 +116,18 @@ export class Session implements Deadline, Flushable {
     }
     this.outbox ??= new Outbox();
     if (qos === 0) return this.enqueue(this.outbox, message, qos, retain, subscription, publisher);
-    if (
-      sender.isReady &&
-      this.outbox.canSendNow(sender.inflightMax) &&
-      this.hasByteWindow(message)
-    ) {
+    if (this.canSend(sender, this.outbox, message)) {
       return this.sendNow(this.outbox, sender, message, qos, retain, subscription, frames);
     }
     return this.enqueue(this.outbox, message, qos, retain, subscription, publisher);
+  }
+
+  /**
+   * The rules, or the user, have changed: whether what waits, or was sent and not acknowledged,
+   * may be read is asked again before it goes out.
+   */
+  recheckQueue(): void {
+    if (this.outbox !== null) this.recheckBefore = this.outbox.endSeq;
   }
 
   /** Sends what waits, as far as window and socket allow; called whenever one of them opened. */
@@ -136,25 +147,35 @@ export class Session implements Deadline, Flushable {
   /** The socket took everything that was written. */
   onDrain(): void {
     this.pump();
-    const { sender, outbox } = this;
-    if (sender === null || sender.output.isBlocked) return;
-    if (outbox === null || !this.isFilling(outbox)) sender.onDrained();
+    this.relieve();
   }
 
-  /** A connection takes up the session; CONNACK is written already [MQTT-3.2.0-1]. */
-  attach(sender: Sender, connection: SessionConnection): void {
+  /**
+   * A connection takes up the session; CONNACK is written already [MQTT-3.2.0-1].
+   *
+   * @param sender null: the client is gone already, and only what it sent is still heard
+   */
+  attach(sender: Sender | null, connection: SessionConnection): void {
     this.sender = sender;
     this.connection = connection;
+    this.epoch++;
     this.context.deadlines.cancel(this);
+    this.receiver?.onConnected();
+    if (sender === null) return;
     this.outbox?.resume((packetId) => sender.acknowledge(PUBREL_BYTE, packetId));
     this.pump();
   }
 
   /** The connection is over, the session goes on. */
   detach(): void {
+    this.onClientGone();
+    this.connection = null;
+  }
+
+  /** Nothing can be sent any more, although the connection may still listen to what came before. */
+  onClientGone(): void {
     this.sender?.onDrained();
     this.sender = null;
-    this.connection = null;
     const { restSlab } = this.context;
     this.outbox?.forEachMessage((message) => message.settle(restSlab));
   }
@@ -193,8 +214,9 @@ export class Session implements Deadline, Flushable {
 
   /** True when a QoS > 0 message would be dropped for want of room: `queue_full_policy refuse`. */
   isQueueFull(message: Message): boolean {
-    if (this.outbox === null) return false;
-    return this.outbox.queued > 0 && this.exceedsQueue(this.outbox, message);
+    const { outbox } = this;
+    if (outbox !== null && outbox.queued > 0) return this.exceedsQueue(outbox, message);
+    return this.exceedsEmptyQueue(message) && this.isKeptInQueue && !this.canSendNow(message);
   }
 
   /** Drops and counts a message for this session. */
@@ -204,7 +226,14 @@ export class Session implements Deadline, Flushable {
 
   private onSettled(outbox: Outbox): void {
     if (outbox.queued > 0 || this.backlog !== null) this.pump();
-    if (outbox.queued === 0 || !this.isFilling(outbox)) this.sender?.onDrained();
+    this.relieve();
+  }
+
+  /** Lets publishers go on that wait for this client, once its socket and its queue are short. */
+  private relieve(): void {
+    const { sender, outbox } = this;
+    if (sender === null || sender.output.isBlocked) return;
+    if (outbox === null || !this.isFilling(outbox)) sender.onDrained();
   }
 
   private sendNow(
@@ -240,8 +269,7 @@ export class Session implements Deadline, Flushable {
     publisher: Pausable | null,
   ): boolean {
     const { context } = this;
-    const { queuedBytesMax } = context.limits;
-    if (queuedBytesMax > 0 && message.payloadLength > queuedBytesMax) {
+    if (this.exceedsEmptyQueue(message)) {
       this.drop(DropReason.QueueFull, message);
       return false;
     }
@@ -251,8 +279,7 @@ export class Session implements Deadline, Flushable {
       this.drop(DropReason.QueueFull, oldest ?? message);
       if (oldest === null) return false;
     }
-    const kept = message.keep(context.flightSlab);
-    if (this.sender === null) kept.settle(context.restSlab);
+    const kept = message.keepLong(context.restSlab);
     outbox.add(kept, qos, retain, subscription.ids, subscription.group);
     if (this.sender !== null && this.isFilling(outbox)) this.sender.onQueueFilling(publisher);
     return true;
@@ -270,10 +297,27 @@ export class Session implements Deadline, Flushable {
         this.drop(isExpired ? DropReason.Expired : DropReason.TooLargeForReceiver, message);
         continue;
       }
+      if (entry.seq < this.recheckBefore && !this.passesRecheck(outbox, sender)) {
+        if (this.sender !== sender) return;
+        continue;
+      }
       const { packetId, qos, retain, dup, ids } = entry;
       outbox.becomeSent(entry);
       sender.send(message, qos, retain, dup, packetId, ids, null);
     }
+  }
+
+  /** False when the message that `entry` holds is withheld, or `entry` is out of date. */
+  private passesRecheck(outbox: Outbox, sender: Sender): boolean {
+    const message = entry.message!;
+    const mayRead = this.mayRead(message.topic.name);
+    // A hook may do what it likes meanwhile: end this connection, publish to this very queue.
+    if (this.sender !== sender || !outbox.peek(entry, sender.inflightMax)) return false;
+    if (entry.message !== message) return false;
+    if (mayRead) return true;
+    withhold(outbox, entry, sender);
+    this.drop(DropReason.NotAuthorized, message);
+    return false;
   }
 
   private pumpBacklog(backlog: RetainedBacklog, sender: Sender): void {
@@ -313,6 +357,26 @@ export class Session implements Deadline, Flushable {
     if (inflightBytesMax === 0) return true;
     const { inflight, inflightBytes } = this.outbox!;
     return inflight === 0 || inflightBytes + message.payloadLength <= inflightBytesMax;
+  }
+
+  private canSend(sender: Sender, outbox: Outbox, message: Message): boolean {
+    return sender.isReady && outbox.canSendNow(sender.inflightMax) && this.hasByteWindow(message);
+  }
+
+  private canSendNow(message: Message): boolean {
+    const { sender, outbox } = this;
+    if (sender === null) return false;
+    return outbox === null ? sender.isReady : this.canSend(sender, outbox, message);
+  }
+
+  /** What cannot be sent now waits; a transient session without a connection keeps nothing. */
+  private get isKeptInQueue(): boolean {
+    return this.handler === null && (this.sender !== null || this.isDurable);
+  }
+
+  private exceedsEmptyQueue(message: Message): boolean {
+    const { queuedBytesMax } = this.context.limits;
+    return queuedBytesMax > 0 && message.payloadLength > queuedBytesMax;
   }
 
   private exceedsQueue(outbox: Outbox, message: Message): boolean {

@@ -61,7 +61,10 @@ export class SharedGroup {
     for (let step = 0; step < count; step++) {
       const index = (first + step) % count;
       const member = this.members[index]!;
-      if (!mayGet(member)) continue;
+      const isWelcome = mayGet(member);
+      // A hook that was asked had somebody disconnected: the order of the others is another one.
+      if (this.members.length < count) return this.pick(strategy, prng, publisherId, topic, mayGet);
+      if (!isWelcome) continue;
       if (member.session.isOnline) {
         this.chosen(strategy, index, member);
         return member;

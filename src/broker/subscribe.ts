@@ -10,6 +10,7 @@ import { protocolError } from '../protocol/properties.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { isShared, isTopicFilter, parseSharedFilter, topicLevels } from '../protocol/topic.js';
 import type { Connection } from './connection.js';
+import { holdForAnswer } from './held-for-answer.js';
 import type { RetainedRequest } from './retained-backlog.js';
 
 const FAILED = 0x80;
@@ -32,20 +33,14 @@ export function handleSubscribe(
     }
   }
   const answers = packet.subscriptions.map((request) => check(connection, request));
-  if (connection.isClosed) return;
-  if (answers.every((answer) => typeof answer === 'number')) {
-    subscribe(connection, packet, answers as number[]);
-    return;
-  }
-  connection.hold();
-  const proceed = (codes: number[]): void => {
-    connection.core.turn.begin();
+  const proceed = (codes: number[] | null): void => {
+    // A hook may have disconnected the client that it was asked about.
     if (connection.isClosed) return;
-    subscribe(connection, packet, codes);
-    connection.release();
+    const refusals = packet.subscriptions.map(() => ReasonCode.NotAuthorized);
+    subscribe(connection, packet, codes ?? refusals);
   };
-  const failAll = (): void => proceed(packet.subscriptions.map(() => ReasonCode.NotAuthorized));
-  Promise.all(answers).then(proceed, failAll);
+  if (answers.every((answer) => typeof answer === 'number')) proceed(answers as number[]);
+  else holdForAnswer(connection, Promise.all(answers), proceed);
 }
 
 /** The reason code for one filter: the granted QoS, or why not. */
@@ -88,7 +83,9 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
     return granted;
   });
   const refused = answered.filter((code) => code >= FAILED).length;
-  core.metrics.subscriptionsRefused += refused;
+  const invalid = answered.filter((code) => code === ReasonCode.TopicFilterInvalid).length;
+  core.metrics.topicsRefused += invalid;
+  core.metrics.subscriptionsRefused += refused - invalid;
   const { isV5, maximumPacketSize } = connection;
   const sent = isV5 ? answered : answered.map((code) => (code >= FAILED ? FAILURE_V3 : code));
   const reason = refused > 0 && connection.wantsReasons ? 'some filters were refused' : null;

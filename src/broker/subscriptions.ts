@@ -98,11 +98,12 @@ export class Subscriptions implements RetainedSource {
     session.pump();
   }
 
+  /** Whether the session may read each of them is asked when it is sent. */
   messagesFor({ subscription, stamp }: RetainedRequest): readonly Message[] {
     const { session, filter, noLocal } = subscription;
     return this.retained.match(filter, stamp).filter((message) => {
       if (noLocal && message.publisherId === session.clientId) return false;
-      return session.mayRead(message.topic.name) && this.maySourcePublish(message);
+      return this.maySourcePublish(message);
     });
   }
 
@@ -115,6 +116,9 @@ export class Subscriptions implements RetainedSource {
     const { session } = subscription;
     if (session.isQueueFull(message)) return false;
     if (session.outbox !== null && session.outbox.queued > BACKLOG_QUEUE_MAX) return false;
+    if (!session.mayRead(message.topic.name)) return true;
+    // A hook may have disconnected the client that it was asked about.
+    if (session.sender !== sender) return false;
     session.deliver(message, subscription, null, null);
     return true;
   }

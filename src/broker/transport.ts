@@ -44,7 +44,10 @@ export interface TransportReceiver {
    * what was left of the last call.
    */
   onData(bytes: Buffer, start: number, end: number): void;
-  /** The chunk of a `write` that returned false has left, or the connection is gone. */
+  /**
+   * The chunk of a `write` that returned false has left. Not called when the connection is gone,
+   * so that nobody writes on: `onClose` follows then, and the chunk may still be in use.
+   */
   onWritten(chunk: Buffer): void;
   /** The stream is over, once, for whatever reason; `error` is null for an orderly end. */
   onClose(error: Error | null): void;

@@ -142,8 +142,9 @@ function assembleTls(
   const hasCertificate = tls.certFile !== null;
   if (hasCertificate && tls.keyFile === null) failAt(lineOf('certfile'), 'keyfile is missing');
   if (!hasCertificate && tls.keyFile !== null) failAt(lineOf('keyfile'), 'certfile is missing');
+  const hasSni = tls.sniCertificates.length > 0;
   if (tls.pskHint !== null) {
-    if (hasCertificate || tls.caFile !== null || tls.caPath !== null) {
+    if (hasCertificate || hasSni || tls.caFile !== null || tls.caPath !== null) {
       failAt(lineOf('psk_hint'), 'a listener has either certificates or psk_hint, not both');
     }
     if (access.pskFile === null) failAt(lineOf('psk_hint'), 'psk_hint needs psk_file');
@@ -153,9 +154,14 @@ function assembleTls(
     checkClientCertificates(tls, lineOf);
     return Object.freeze({ ...tls });
   }
-  const needing = ['cafile', 'capath', 'crlfile', 'require_certificate'] as const;
-  const given = [tls.caFile, tls.caPath, tls.crlFile, tls.requireCertificate || null];
-  const first = needing.find((_key, i) => given[i] !== null);
+  const needing: readonly (readonly [key: string, isGiven: boolean])[] = [
+    ['cafile', tls.caFile !== null],
+    ['capath', tls.caPath !== null],
+    ['crlfile', tls.crlFile !== null],
+    ['require_certificate', tls.requireCertificate],
+    ['sni_certificate', hasSni],
+  ];
+  const first = needing.find(([, isGiven]) => isGiven)?.[0];
   if (first === undefined) return null;
   return failAt(lineOf(first), `${first} needs certfile and keyfile in the same listener`);
 }

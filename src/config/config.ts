@@ -21,11 +21,21 @@ export interface AccessConfig {
   readonly clientIdPrefixes: string;
 }
 
+/** A certificate for clients that ask for `host`, by SNI. */
+export interface SniCertificate {
+  /** Lower case; `*.example.org` stands for one label in place of `*`. */
+  readonly host: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export interface TlsConfig {
   readonly caFile: string | null;
   readonly caPath: string | null;
   readonly certFile: string | null;
   readonly keyFile: string | null;
+  /** Beside `certFile`, which is for all other names. */
+  readonly sniCertificates: readonly SniCertificate[];
   readonly crlFile: string | null;
   readonly ciphers: string | null;
   readonly ciphersTls13: string | null;

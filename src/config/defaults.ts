@@ -62,6 +62,7 @@ export function defaultTls(overrides: Partial<TlsConfig> = {}): TlsConfig {
     caPath: null,
     certFile: null,
     keyFile: null,
+    sniCertificates: Object.freeze([]),
     crlFile: null,
     ciphers: null,
     ciphersTls13: null,

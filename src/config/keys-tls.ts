@@ -1,7 +1,8 @@
 /** Keys of TLS, with certificates or pre-shared keys; all belong to a listener. */
-import type { TlsConfig } from './config.js';
+import { isIP } from 'node:net';
+import type { SniCertificate, TlsConfig } from './config.js';
 import { type Key, listenerKey } from './key.js';
-import { bool, oneOf, text } from './values.js';
+import { badValue, bool, oneOf, text, type ValueParser } from './values.js';
 
 type TextField = {
   [Name in keyof TlsConfig]: TlsConfig[Name] extends string | null
@@ -27,6 +28,18 @@ export const tlsKeys: readonly Key[] = [
     listenerKey(key, text, (listener, value) => {
       listener.tls[field] = value;
     }),
+  ),
+  listenerKey(
+    'sni_certificate',
+    sniCertificate(),
+    (listener, certificate, line) => {
+      const { tls } = listener;
+      if (tls.sniCertificates.some(({ host }) => host === certificate.host)) {
+        line.fail(`this listener has an sni_certificate for ${certificate.host} already`);
+      }
+      tls.sniCertificates = Object.freeze([...tls.sniCertificates, certificate]);
+    },
+    { again: 'append' },
   ),
   listenerKey(
     'psk_hint',
@@ -55,3 +68,24 @@ export const tlsKeys: readonly Key[] = [
     listener.useSubjectAsUsername = isUsed;
   }),
 ];
+
+/** As clients send it: ASCII, so an international name in its form `xn--…`. */
+const hostName = /^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
+
+function sniCertificate(): ValueParser<SniCertificate> {
+  const parser: ValueParser<SniCertificate> = {
+    words: 'rest',
+    expects: 'HOST CERTFILE KEYFILE, with a host name such as a.example or *.a.example',
+    read: (value, line) => {
+      const [name, certFile, keyFile, ...more] = value.split(/[ \t]+/);
+      const host = name.toLowerCase();
+      const isWhole = certFile !== undefined && keyFile !== undefined;
+      const isOver = more.length === 0 || more[0].startsWith('#');
+      if (!isWhole || !isOver || !hostName.test(host) || isIP(host) !== 0) {
+        return badValue(parser, value, line);
+      }
+      return Object.freeze({ host, certFile, keyFile });
+    },
+  };
+  return parser;
+}

@@ -14,8 +14,8 @@ export interface LimitDefinition {
   readonly max: number;
   /** What happens when it is reached, with the reason code where a client sees one. */
   readonly reached: string;
-  /** Name of the counter that goes up; null where nothing is dropped or refused. */
-  readonly counter: string | null;
+  /** What goes up then, as named below `$SYS/broker/`; none where nothing is dropped or refused. */
+  readonly counters: readonly string[];
 }
 
 const define = (
@@ -25,8 +25,8 @@ const define = (
   min: number,
   max: number,
   reached: string,
-  counter: string | null,
-): LimitDefinition => ({ key, unit, default: defaultValue, min, max, reached, counter });
+  ...counters: readonly string[]
+): LimitDefinition => ({ key, unit, default: defaultValue, min, max, reached, counters });
 
 const BIG = Number.MAX_SAFE_INTEGER;
 const KIB = 1024;
@@ -40,7 +40,7 @@ export const limitDefinitions = {
     -1,
     10_000_000,
     'a new connection is closed at once',
-    'connections_refused',
+    'connections/refused',
   ),
   clientsMax: define(
     'global_max_clients',
@@ -48,8 +48,8 @@ export const limitDefinitions = {
     -1,
     -1,
     BIG,
-    'CONNECT of a client without a session is refused with 0x97 (3.1.1: 3)',
-    'connections_refused',
+    'CONNECT of a client without a session is refused with 0x97 (3.x: 3)',
+    'connections/refused',
   ),
   connectionsPerAddressMax: define(
     'max_connections_per_address',
@@ -58,7 +58,7 @@ export const limitDefinitions = {
     0,
     10_000_000,
     'a new connection is closed at once',
-    'connections_refused',
+    'connections/refused',
   ),
   connectRatePerSecond: define(
     'max_connect_rate',
@@ -66,8 +66,8 @@ export const limitDefinitions = {
     0,
     0,
     1_000_000,
-    'a new connection is closed at once (v5: 0x9F is not sent, CONNECT was not read)',
-    'connections_refused',
+    'a new connection is closed at once, its CONNECT is not read',
+    'connections/refused',
   ),
   connectTimeoutMs: define(
     'connect_timeout_ms',
@@ -76,7 +76,8 @@ export const limitDefinitions = {
     100,
     3_600_000,
     'the connection is closed',
-    'connect_timeouts',
+    'connections/connect_timeouts',
+    'connections/refused',
   ),
   authenticationTimeoutMs: define(
     'authentication_timeout_ms',
@@ -85,16 +86,18 @@ export const limitDefinitions = {
     100,
     3_600_000,
     'CONNACK 0x87 or DISCONNECT 0x87, then close',
-    'connect_timeouts',
+    'connections/connect_timeouts',
+    'connections/refused',
   ),
   connectBytesMax: define(
     'max_connect_bytes',
-    'bytes of the CONNECT packet, and of anything before it',
+    'bytes of the CONNECT packet, and of an AUTH packet before CONNACK',
     256 * KIB,
     64,
     256 * MIB,
-    'the connection is closed (v5: CONNACK 0x95)',
-    'connections_refused',
+    'v5: CONNACK 0x95, where the version can be read; 3.x: the connection is closed',
+    'packets_too_large',
+    'connections/refused',
   ),
   packetBytesMax: define(
     'max_packet_size',
@@ -111,8 +114,9 @@ export const limitDefinitions = {
     0,
     0,
     268_435_455,
-    'the message is not routed; v5 PUBACK/PUBREC 0x97, QoS 0 and 3.x: acknowledged and dropped',
-    'dropped_too_large',
+    'the message is not routed; v5 PUBACK/PUBREC 0x97, QoS 0 and 3.x: acknowledged and dropped; ' +
+      'a will: CONNACK 0x95 (3.x: 5)',
+    'dropped/too_large',
   ),
   inflightMessagesMax: define(
     'max_inflight_messages',
@@ -121,7 +125,6 @@ export const limitDefinitions = {
     0,
     65_535,
     'further messages wait in the queue',
-    null,
   ),
   inflightBytesMax: define(
     'max_inflight_bytes',
@@ -130,11 +133,10 @@ export const limitDefinitions = {
     0,
     BIG,
     'further messages wait in the queue',
-    null,
   ),
   receiveMaximum: define(
     'receive_maximum',
-    'QoS 2 messages that one client may have in flight towards the broker',
+    'QoS 2 messages that one connection may have in flight towards the broker',
     1000,
     1,
     65_535,
@@ -148,7 +150,8 @@ export const limitDefinitions = {
     0,
     BIG,
     'queue_full_policy: drop_newest, drop_oldest or refuse (v5 0x97)',
-    'dropped_queue_full',
+    'dropped/queue_full',
+    'dropped/refused',
   ),
   queuedBytesMax: define(
     'max_queued_bytes',
@@ -156,8 +159,10 @@ export const limitDefinitions = {
     0,
     0,
     BIG,
-    'queue_full_policy: drop_newest, drop_oldest or refuse (v5 0x97)',
-    'dropped_queue_full',
+    'queue_full_policy: drop_newest, drop_oldest or refuse (v5 0x97); a message that is larger ' +
+      'by itself is never queued',
+    'dropped/queue_full',
+    'dropped/refused',
   ),
   outputBytesMax: define(
     'max_output_buffer_bytes',
@@ -165,8 +170,10 @@ export const limitDefinitions = {
     1 * MIB,
     64 * KIB,
     1024 * MIB,
-    'QoS 0: publisher paused for slow_subscriber_pause_ms, then dropped; QoS > 0 stays queued',
-    'dropped_slow_subscriber',
+    'half full: publishers are paused for slow_subscriber_pause_ms; full: QoS 0 is dropped, ' +
+      'QoS > 0 stays queued, and the client is not read',
+    'publishers/paused',
+    'dropped/slow_subscriber',
   ),
   outputBytesTotalMax: define(
     'max_output_buffer_bytes_total',
@@ -174,17 +181,19 @@ export const limitDefinitions = {
     512 * MIB,
     1 * MIB,
     BIG,
-    'as max_output_buffer_bytes, for every connection with bytes waiting',
-    'dropped_slow_subscriber',
+    'as max_output_buffer_bytes when full, for every connection with bytes waiting',
+    'publishers/paused',
+    'dropped/slow_subscriber',
   ),
   slowSubscriberPauseMs: define(
     'slow_subscriber_pause_ms',
-    'milliseconds that one full subscriber may hold up its QoS 0 publishers; 0: never',
+    'milliseconds that one full subscriber may hold up its publishers; 0: never',
     100,
     0,
     60_000,
-    'the subscriber counts as stuck until it has drained: its QoS 0 messages are dropped',
-    'dropped_slow_subscriber',
+    'the subscriber counts as stuck until it has drained: what does not fit is dropped, at ' +
+      'QoS > 0 as queue_full_policy says',
+    'dropped/slow_subscriber',
   ),
   topicLevelsMax: define(
     'max_topic_levels',
@@ -192,8 +201,9 @@ export const limitDefinitions = {
     200,
     1,
     65_536,
-    'filter: SUBACK 0x8F (3.x: 0x80); name: v5 0x90, 3.x: the connection is closed',
-    'topics_refused',
+    'filter: SUBACK 0x8F (3.x: 0x80); name: DISCONNECT 0x90, of a will: CONNACK 0x90; 3.x: ' +
+      'the connection is closed',
+    'topics/refused',
   ),
   subscriptionsPerClientMax: define(
     'max_subscriptions_per_client',
@@ -202,7 +212,7 @@ export const limitDefinitions = {
     0,
     BIG,
     'SUBACK 0x97 (3.x: 0x80)',
-    'subscriptions_refused',
+    'subscriptions/refused',
   ),
   publishRatePerClient: define(
     'max_publish_rate',
@@ -211,7 +221,7 @@ export const limitDefinitions = {
     0,
     BIG,
     'the client’s socket is paused until it is back within the rate',
-    'publishers_paused',
+    'publishers/paused',
   ),
   publishBytesPerClient: define(
     'max_publish_bytes_rate',
@@ -220,25 +230,26 @@ export const limitDefinitions = {
     0,
     BIG,
     'the client’s socket is paused until it is back within the rate',
-    'publishers_paused',
+    'publishers/paused',
   ),
   retainedMessagesMax: define(
     'max_retained_messages',
-    'retained messages; 0: no limit',
+    'retained messages without those of $SYS; 0: no limit',
     0,
     0,
     BIG,
     'a new topic is delivered but not retained; v5 PUBACK/PUBREC 0x97',
-    'dropped_retained_full',
+    'dropped/retained_full',
   ),
   retainedBytesMax: define(
     'max_retained_bytes',
-    'payload bytes of all retained messages; 0: no limit',
+    'payload bytes of all retained messages without those of $SYS; 0: no limit',
     0,
     0,
     BIG,
-    'a message that does not fit is delivered but not retained; v5 PUBACK/PUBREC 0x97',
-    'dropped_retained_full',
+    'a message that does not fit is delivered but not retained, and its topic has none any more; ' +
+      'v5 PUBACK/PUBREC 0x97',
+    'dropped/retained_full',
   ),
   memoryBytesMax: define(
     'memory_limit',
@@ -246,9 +257,12 @@ export const limitDefinitions = {
     0,
     0,
     BIG,
-    'at 90 %: CONNECT without a session is refused (0x97; 3.x: 3); at 100 %: new connections ' +
-      'are closed at once and publishers are paused',
-    'connections_refused',
+    'at 90 %: CONNECT of a client without a session (0x97; 3.x: 3) and new subscriptions ' +
+      '(0x97; 3.x: 0x80) are refused; at 100 %: new connections are closed at once and ' +
+      'publishers are paused',
+    'connections/refused',
+    'subscriptions/refused',
+    'publishers/paused',
   ),
 } as const satisfies Record<string, LimitDefinition>;
 

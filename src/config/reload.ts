@@ -179,9 +179,17 @@ const movableTlsKeys = {
   caPath: 'capath',
   certFile: 'certfile',
   keyFile: 'keyfile',
+  sniCertificates: 'sni_certificate',
   crlFile: 'crlfile',
   ciphers: 'ciphers',
   ciphersTls13: 'ciphers_tls1.3',
   tlsVersion: 'tls_version',
   dhParamFile: 'dhparamfile',
 } as const satisfies Record<Exclude<keyof TlsConfig, keyof typeof fixedTlsKeys>, string>;
+
+/** Every key that SIGHUP changes; those of TLS unless `require_certificate` changed with them. */
+export const reloadableKeys: readonly string[] = Object.freeze(
+  [deliveryKeys, limitKeys, logKeys, appliedKeys, accessKeys, movableTlsKeys].flatMap((keys) =>
+    Object.values<string>(keys),
+  ),
+);

@@ -28,7 +28,7 @@ export class Admission {
   private limits: AdmissionLimits;
   private readonly clock: Clock;
   private total = 0;
-  /** Connections per address, while that is limited; as many entries as connections at most. */
+  /** Connections per address, also while that is not limited: a reload may limit it. */
   private readonly perAddress = new Map<string, number>();
   /** Connections that may come at once; refilled over time up to one second's worth. */
   private tokens: number;
@@ -48,7 +48,12 @@ export class Admission {
 
   /** New limits apply to new connections; nobody is thrown out. */
   setLimits(limits: AdmissionLimits): void {
+    const rateBefore = this.limits.connectRatePerSecond;
     this.limits = limits;
+    if (rateBefore === 0) {
+      this.tokens = limits.connectRatePerSecond;
+      this.refilledAtMs = this.clock.nowMs();
+    }
     this.tokens = Math.min(this.tokens, limits.connectRatePerSecond);
   }
 
@@ -68,17 +73,14 @@ export class Admission {
   /** Counts one more connection of an address. False: it has as many as it may have. */
   enterAddress(address: string): boolean {
     const max = this.limits.connectionsPerAddressMax;
-    if (max === 0) return true;
     const count = this.perAddress.get(address) ?? 0;
-    if (count >= max) return false;
+    if (max > 0 && count >= max) return false;
     this.perAddress.set(address, count + 1);
     return true;
   }
 
-  /** An address that came while there was no limit is not counted: that is no error. */
   leaveAddress(address: string): void {
-    const count = this.perAddress.get(address);
-    if (count === undefined) return;
+    const count = this.perAddress.get(address) ?? 0;
     if (count > 1) this.perAddress.set(address, count - 1);
     else this.perAddress.delete(address);
   }

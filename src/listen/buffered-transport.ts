@@ -46,6 +46,8 @@ export abstract class BufferedTransport implements Transport {
   protected abstract backlog(): number;
   /** Sends `bytes`, which stay valid until `onLeft` was called; null: they are the stream's own. */
   protected abstract send(bytes: Buffer, onLeft: (() => void) | null): void;
+  /** The stream is being torn down: what has not left will not. */
+  protected abstract isDestroyed(): boolean;
   protected abstract pauseSource(): void;
   protected abstract resumeSource(): void;
   /** Ends the stream after what was sent; `hasClosed` follows when the peer agrees. */
@@ -131,16 +133,17 @@ export abstract class BufferedTransport implements Transport {
     this.phase = phases.closed;
     this.held = [];
     if (this.lingerTimer !== null) clearTimeout(this.lingerTimer);
-    this.pendingLeft();
+    this.pending = null;
     const receiver = this.receiver;
     this.receiver = null;
     receiver?.onClose(this.error);
   }
 
+  /** Also called, without an error, for what was under way when the stream broke. */
   private pendingLeft(): void {
     const chunk = this.pending;
     this.pending = null;
-    if (chunk !== null) this.receiver?.onWritten(chunk);
+    if (chunk !== null && !this.isDestroyed()) this.receiver?.onWritten(chunk);
   }
 
   /** The receiver may pause or close in any call: the rest waits or is dropped. */

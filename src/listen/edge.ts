@@ -3,8 +3,14 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import type { Transport, TransportReceiver } from '../broker/transport.js';
 import type { ListenerConfig } from '../config/config.js';
+import type { Limits } from '../config/limits.js';
 import type { Admission, ListenerAdmission, RefusalReason } from './admission.js';
-import type { NamedCertificate } from './tls.js';
+
+/**
+ * `connectTimeoutMs` is for TLS handshake, PROXY header and HTTP upgrade together. The longest
+ * WebSocket frame follows from `packetBytesMax`.
+ */
+export type ListenerLimits = Pick<Limits, 'connectTimeoutMs' | 'packetBytesMax'>;
 
 export interface ListenerOptions {
   /**
@@ -22,16 +28,12 @@ export interface ListenerOptions {
   readonly onRefused: (reason: RefusalReason, listener: ListenerConfig) => void;
   readonly clock: Clock;
   readonly log: Log;
-  /** Milliseconds for TLS handshake, PROXY header and HTTP upgrade together. */
-  readonly connectTimeoutMs: number;
-  /** Longest packet; the longest WebSocket frame follows from it. 0: what MQTT allows. */
-  readonly packetBytesMax: number;
+  /** As they are now: a reload changes them for new connections. */
+  readonly limits: () => ListenerLimits;
   /** TCP_NODELAY; off, the second small packet of a pair may wait 40 ms for the peer. */
   readonly noDelay: boolean;
   /** Key of a PSK identity, null for unknown ones; null: the listener has no PSK. */
   readonly pskKey: ((identity: string) => Buffer | null) | null;
-  /** Certificates beside the listener's own, chosen by server name (SNI). */
-  readonly namedCertificates: readonly NamedCertificate[];
   /** False: plain connections use `net.Socket` too. For tests, and as a way out. */
   readonly fastEdge: boolean;
 }

@@ -74,7 +74,7 @@ export class FastEdge {
     const timer = setTimeout(() => {
       this.stopWaiting(transport);
       this.refuse(transport, 'timeout', 'no PROXY header in time');
-    }, options.connectTimeoutMs);
+    }, options.limits().connectTimeoutMs);
     this.waiting.set(transport, { timer, acceptedAtMs });
     transport.receive(new ProxyGate(transport, config.proxyProtocol, this.gateEvents));
   }

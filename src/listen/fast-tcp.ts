@@ -220,7 +220,7 @@ export class FastTransport implements Transport {
     const chunk = this.pending;
     this.pending = null;
     if (status < 0) this.close(systemError(status, 'write'));
-    if (chunk !== null) this.receiver?.onWritten(chunk);
+    else if (chunk !== null && this.handle !== null) this.receiver?.onWritten(chunk);
   }
 
   onShutDown(status: number): void {
@@ -249,7 +249,7 @@ export class FastTransport implements Transport {
     this.phase = phases.closed;
     this.error = error;
     if (this.lingerTimer !== null) clearTimeout(this.lingerTimer);
-    // libuv cancels the write under way first, so `onWritten` comes before `onClose`.
+    // libuv cancels the write under way first: `onWriteDone` comes once more, before `onClose`.
     handle.close(onClosed);
   }
 }

@@ -26,8 +26,11 @@ export interface Listener {
   addresses(): readonly (AddressInfo | string)[];
   /** False: new connections are closed at once (memory is short). */
   setAccepting(isAccepting: boolean): void;
-  /** Reads the certificates again. A bad one changes nothing, is logged and returned. */
-  reload(): BrokerError | null;
+  /**
+   * Reads the certificates again, those of `config` when it is given, for new connections. A bad
+   * one changes nothing and is returned.
+   */
+  reload(config?: ListenerConfig): BrokerError | null;
   /** Stops listening and drops connections that the core does not know yet; the rest stay. */
   close(): Promise<void>;
 }
@@ -85,14 +88,12 @@ class BoundListener implements Listener {
     this.admission.setPaused(!isAccepting);
   }
 
-  reload(): BrokerError | null {
+  reload(config?: ListenerConfig): BrokerError | null {
     try {
-      this.tls?.reload();
+      this.tls?.reload(config?.tls ?? undefined);
       return null;
     } catch (cause) {
-      const error = this.named(cause);
-      this.options.log.write('error', 'certificates not reloaded', { reason: error.message });
-      return error;
+      return this.named(cause);
     }
   }
 

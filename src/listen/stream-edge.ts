@@ -72,7 +72,7 @@ export class StreamEdge {
     this.arrivals.set(socket, arrival);
     this.waiting.add(arrival);
     const expire = (): void => this.refuse(arrival, 'timeout', 'connect timeout');
-    arrival.timer = setTimeout(expire, options.connectTimeoutMs);
+    arrival.timer = setTimeout(expire, options.limits().connectTimeoutMs);
     if (address === undefined) this.refuse(arrival, 'accept_error', 'gone before it was accepted');
     else if (config.proxyProtocol === 0) this.onPeer(arrival);
     else readProxyHeader(socket, config.proxyProtocol, (header) => this.onHeader(arrival, header));
@@ -158,8 +158,7 @@ export class StreamEdge {
     const of = (socket: Duplex): Arrival | undefined => this.arrivals.get(socket);
     return new HttpEdge({
       config,
-      packetBytesMax: options.packetBytesMax,
-      idleTimeoutMs: options.connectTimeoutMs,
+      limits: options.limits,
       onRequest: (socket) => {
         const arrival = of(socket);
         if (arrival !== undefined) this.settle(arrival);

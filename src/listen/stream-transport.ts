@@ -29,6 +29,10 @@ export class StreamTransport extends BufferedTransport {
     else this.socket.write(bytes, onLeft);
   }
 
+  protected override isDestroyed(): boolean {
+    return this.socket.destroyed;
+  }
+
   protected override pauseSource(): void {
     this.socket.pause();
   }

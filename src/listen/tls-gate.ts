@@ -4,7 +4,6 @@
  */
 import type { Socket } from 'node:net';
 import {
-  createSecureContext,
   createServer,
   type SecureContext,
   type Server,
@@ -13,36 +12,37 @@ import {
 } from 'node:tls';
 import type { TlsConfig } from '../config/config.js';
 import type { ListenerOptions } from './edge.js';
-import { readNamedCertificate, readTlsFiles } from './tls.js';
+import { readSniCertificates, readTlsFiles } from './tls.js';
 
-type GateOptions = Pick<ListenerOptions, 'connectTimeoutMs' | 'namedCertificates' | 'pskKey'>;
+// Never reached: the listener's own deadline is shorter, and a reload may change it.
+const handshakeTimeout = 2 ** 31 - 1;
 
 export class TlsGate {
   readonly server: Server;
-  private readonly config: TlsConfig;
-  private readonly options: GateOptions;
+  private config: TlsConfig;
+  private readonly pskKey: ListenerOptions['pskKey'];
   private readonly withPsk: boolean;
+  /** By the host names of `sni_certificate`. */
   private contexts: ReadonlyMap<string, SecureContext>;
   private readonly pskIdentities = new WeakMap<TLSSocket, string>();
 
   /** Throws a BrokerError `TLS` when a file is bad. */
-  constructor(config: TlsConfig, options: GateOptions) {
+  constructor(config: TlsConfig, { pskKey }: Pick<ListenerOptions, 'pskKey'>) {
     this.config = config;
-    this.options = options;
-    this.withPsk = config.pskHint !== null && options.pskKey !== null;
+    this.pskKey = pskKey;
+    this.withPsk = config.pskHint !== null && pskKey !== null;
     const files = readTlsFiles(config, this.withPsk);
-    this.contexts = this.namedContexts(files);
+    this.contexts = readSniCertificates(config, files);
     const server: TlsOptions = {
       ...files,
       requestCert: config.requireCertificate,
       // Without effect unless a certificate is asked for.
       rejectUnauthorized: true,
-      handshakeTimeout: options.connectTimeoutMs,
+      handshakeTimeout,
     };
-    if (options.namedCertificates.length > 0) {
-      server.SNICallback = (name, done) => done(null, this.contextFor(name));
-    }
     if (this.withPsk) Object.assign(server, this.pskOptions(config.pskHint ?? ''));
+    // Also without certificates by name: a reload may bring some.
+    else server.SNICallback = (name, done) => done(null, this.contextFor(name));
     this.server = createServer(server);
   }
 
@@ -56,22 +56,13 @@ export class TlsGate {
     return this.pskIdentities.get(socket) ?? null;
   }
 
-  /** Reads the files again, for new connections. Throws and changes nothing when one is bad. */
-  reload(): void {
-    const files = readTlsFiles(this.config, this.withPsk);
-    const contexts = this.namedContexts(files);
+  /** Reads the files, for new connections. Throws and changes nothing when one is bad. */
+  reload(config: TlsConfig = this.config): void {
+    const files = readTlsFiles(config, this.withPsk);
+    const contexts = readSniCertificates(config, files);
     this.server.setSecureContext(files);
     this.contexts = contexts;
-  }
-
-  private namedContexts(files: ReturnType<typeof readTlsFiles>): Map<string, SecureContext> {
-    const contexts = new Map<string, SecureContext>();
-    for (const certificate of this.options.namedCertificates) {
-      const { names, options } = readNamedCertificate(files, certificate);
-      const context = createSecureContext(options);
-      for (const name of names) contexts.set(name, context);
-    }
-    return contexts;
+    this.config = config;
   }
 
   /** A name by itself, or under `*.` in its domain; undefined: the listener's own certificate. */
@@ -83,7 +74,7 @@ export class TlsGate {
   }
 
   private pskOptions(pskIdentityHint: string): TlsOptions {
-    const { pskKey } = this.options;
+    const { pskKey } = this;
     return {
       pskIdentityHint,
       pskCallback: (socket, identity) => {

@@ -5,15 +5,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
+import {
+  createSecureContext,
+  DEFAULT_CIPHERS,
+  type SecureContext,
+  type SecureContextOptions,
+} from 'node:tls';
 import { BrokerError, messageOf, systemCode } from '../base/errors.js';
 import type { TlsConfig } from '../config/config.js';
-
-/** A certificate that is shown to clients who ask for one of its names (SNI). */
-export interface NamedCertificate {
-  readonly certFile: string;
-  readonly keyFile: string;
-}
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const pemCrl = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g;
@@ -43,29 +42,27 @@ export function readTlsFiles(tls: TlsConfig, withPsk: boolean): SecureContextOpt
     if (tls.tlsVersion === 'tlsv1.3') throw tlsError('psk_hint needs tls_version tlsv1.2');
     options.maxVersion = 'TLSv1.2';
   }
-  checkContext(options, tls);
+  contextOf(options, tls);
   return options;
 }
 
-/** The options of another certificate on the same listener: the same trust, other names. */
-export function readNamedCertificate(
+/**
+ * Contexts by host name, each with a certificate of its own and otherwise the listener's `base`;
+ * throws a BrokerError `TLS` that names the host and the bad file.
+ */
+export function readSniCertificates(
+  tls: TlsConfig,
   base: SecureContextOptions,
-  files: NamedCertificate,
-): { readonly names: readonly string[]; readonly options: SecureContextOptions } {
-  const pair = readKeyPair(files);
-  const leaf = new X509Certificate(pair.cert);
-  return { names: serverNames(leaf), options: { ...base, ...pair } };
-}
-
-/** DNS names of a certificate, lower case: its alternative names, else its common name. */
-function serverNames(certificate: X509Certificate): string[] {
-  const names: string[] = [];
-  for (const entry of certificate.subjectAltName?.split(', ') ?? []) {
-    if (entry.startsWith('DNS:')) names.push(entry.slice(4).toLowerCase());
+): Map<string, SecureContext> {
+  const contexts = new Map<string, SecureContext>();
+  for (const { host, ...files } of tls.sniCertificates) {
+    try {
+      contexts.set(host, contextOf({ ...base, ...readKeyPair(files) }, tls));
+    } catch (cause) {
+      throw tlsError(`sni_certificate ${host}: ${messageOf(cause)}`, cause);
+    }
   }
-  const commonName = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
-  if (names.length === 0 && commonName !== undefined) names.push(commonName.toLowerCase());
-  return names;
+  return contexts;
 }
 
 function readKeyPair(files: {
@@ -177,9 +174,9 @@ function cipherList(tls: TlsConfig, withPsk: boolean): string {
   return `${tls13}:${tls.ciphers ?? (withPsk ? pskCiphers : older)}`;
 }
 
-function checkContext(options: SecureContextOptions, tls: TlsConfig): void {
+function contextOf(options: SecureContextOptions, tls: TlsConfig): SecureContext {
   try {
-    createSecureContext(options);
+    return createSecureContext(options);
   } catch (cause) {
     const text = messageOf(cause);
     if (/cipher/i.test(text)) {

@@ -11,6 +11,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { PeerInfo } from '../broker/transport.js';
 import type { ListenerConfig } from '../config/config.js';
+import type { ListenerLimits } from './edge.js';
 import { answer, serveFile } from './static-files.js';
 import { WsTransport } from './ws-transport.js';
 
@@ -21,10 +22,11 @@ const protocolPacketMax = 268_435_460;
 
 export interface HttpEdgeOptions {
   readonly config: Pick<ListenerConfig, 'websocketsHeadersSize' | 'websocketsOrigins' | 'httpDir'>;
-  /** Longest frame is the longest packet; 0: what the protocol allows. */
-  readonly packetBytesMax: number;
-  /** An HTTP request that is answered, not upgraded, may stall this long. */
-  readonly idleTimeoutMs: number;
+  /**
+   * The longest frame is the longest packet. An HTTP request that is answered, not upgraded, may
+   * stall for the connect timeout.
+   */
+  readonly limits: () => ListenerLimits;
   /** Called for every request that is not upgraded: the deadline of the connect is over. */
   readonly onRequest: (socket: Duplex) => void;
   readonly onRefused: (socket: Duplex, detail: string) => void;
@@ -40,15 +42,13 @@ export class HttpEdge {
 
   constructor(options: HttpEdgeOptions) {
     this.options = options;
-    const { packetBytesMax, config } = options;
+    const { config } = options;
     this.webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false, // 15 KB of memory per connection, and packets are small.
       autoPong: false, // WsTransport answers, with a bound.
       skipUTF8Validation: true, // Text is refused whatever it says.
-      maxPayload:
-        packetBytesMax === 0 ? protocolPacketMax : Math.max(packetBytesMax, frameBytesMin),
       handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
     });
     // The listener's own deadline covers the whole way to the upgrade.
@@ -63,7 +63,7 @@ export class HttpEdge {
     this.http.on('request', (request, response) => {
       const { socket } = request;
       options.onRequest(socket);
-      socket.setTimeout(options.idleTimeoutMs, () => socket.destroy());
+      socket.setTimeout(options.limits().connectTimeoutMs, () => socket.destroy());
       if (config.httpDir !== null) {
         serveFile(config.httpDir, request, response).catch(() => socket.destroy());
       } else {
@@ -89,11 +89,17 @@ export class HttpEdge {
       this.refuse(socket, '400 Bad Request', 'offer the WebSocket sub-protocol mqtt');
       return;
     }
+    this.webSockets.options.maxPayload = this.frameBytesMax();
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = this.options.peerOf(socket);
       if (peer === null) webSocket.terminate();
       else this.options.onTransport(new WsTransport(webSocket, socket, peer), socket);
     });
+  }
+
+  private frameBytesMax(): number {
+    const { packetBytesMax } = this.options.limits();
+    return packetBytesMax === 0 ? protocolPacketMax : Math.max(packetBytesMax, frameBytesMin);
   }
 
   private refuse(socket: Socket, status: string, detail: string): void {

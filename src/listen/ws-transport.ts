@@ -20,10 +20,12 @@ const binaryFrame = { binary: true };
 
 export class WsTransport extends BufferedTransport {
   private readonly webSocket: WebSocket;
+  private readonly socket: Duplex;
 
   constructor(webSocket: WebSocket, socket: Duplex, peer: PeerInfo) {
     super(peer);
     this.webSocket = webSocket;
+    this.socket = socket;
     // Fragments come as they are: no copy to join them.
     webSocket.binaryType = 'fragments';
     webSocket.on('message', (data, isBinary) => this.onMessage(data as Buffer[], isBinary));
@@ -43,6 +45,10 @@ export class WsTransport extends BufferedTransport {
   protected override send(bytes: Buffer, onLeft: (() => void) | null): void {
     if (onLeft === null) this.webSocket.send(bytes, binaryFrame);
     else this.webSocket.send(bytes, binaryFrame, onLeft);
+  }
+
+  protected override isDestroyed(): boolean {
+    return this.socket.destroyed;
   }
 
   protected override pauseSource(): void {

@@ -55,7 +55,7 @@ function clients(metrics: Metrics): LogFields {
   };
 }
 
-/** `dropped_queue_full` and so on: the names of the limits' counters. */
+/** `dropped_queue_full` and so on. */
 function drops(metrics: Metrics): LogFields {
   const fields: Record<string, number> = { dropped: metrics.droppedTotal };
   dropReasonNames.forEach((name, reason) => {

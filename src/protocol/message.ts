@@ -99,6 +99,13 @@ export class Message {
     return copy;
   }
 
+  /** As `keep`, for a message that stays: its bytes are in `slab`. */
+  keepLong(slab: Slab): Message {
+    if (this.kept === null) this.keep(slab).isLongLived = true;
+    else this.kept.settle(slab);
+    return this.kept!;
+  }
+
   /** Moves the bytes to a slab for messages that stay, so as not to pin a busy one. Idempotent. */
   settle(slab: Slab): void {
     if (this.isLongLived) return;

@@ -157,6 +157,24 @@ export function writeAcknowledgement(
   bytes[at + 3] = packetId & 0xff;
 }
 
+/** Bytes of an acknowledgement with a reason code and no properties. */
+export const REASONED_ACKNOWLEDGEMENT_BYTES = 5;
+
+/** Writes PUBACK, PUBREC, PUBREL or PUBCOMP of MQTT 5.0 with a reason code and no properties. */
+export function writeReasonedAcknowledgement(
+  bytes: Buffer,
+  at: number,
+  firstByte: number,
+  packetId: number,
+  reasonCode: number,
+): void {
+  bytes[at] = firstByte;
+  bytes[at + 1] = 3;
+  bytes[at + 2] = packetId >>> 8;
+  bytes[at + 3] = packetId & 0xff;
+  bytes[at + 4] = reasonCode;
+}
+
 /** First bytes of the acknowledgements. */
 export const PUBACK_BYTE = 0x40;
 export const PUBREC_BYTE = 0x50;

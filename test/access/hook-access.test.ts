@@ -1,9 +1,10 @@
 /** Access by hooks: what each one takes over, and that its faults refuse. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type AccessHooks, HookAccess } from '../../src/access/hook-access.js';
+import { type AccessHooks, HOOK_TIMEOUT_MS, HookAccess } from '../../src/access/hook-access.js';
+import { FakeClock } from '../../src/base/clock.js';
+import { DeadlineHeap } from '../../src/base/deadline-heap.js';
 import type { Access, AuthenticationExchange } from '../../src/broker/access.js';
-import { until } from '../support/until.js';
 import { aClient, KeptLog } from './clients.js';
 
 const test = suite('hook access');
@@ -31,8 +32,11 @@ function aBase(answer: boolean): Access {
   };
 }
 
+const clock = new FakeClock();
+const deadlines = new DeadlineHeap();
+
 function hooked(hooks: AccessHooks, answer = true, log = new KeptLog()): HookAccess {
-  return new HookAccess(aBase(answer), hooks, { log });
+  return new HookAccess(aBase(answer), hooks, { log, clock, deadlines });
 }
 
 test('without hooks the base answers everything', async () => {
@@ -95,7 +99,7 @@ test('authorizeRead decides at once', () => {
 test('an answer to a publish holds for one message, unless the program says otherwise', () => {
   const hooks = { authorizePublish: () => true };
   const lasting = new HookAccess(aBase(true), hooks, {
-    log: new KeptLog(),
+    ...{ log: new KeptLog(), clock, deadlines },
     publishAnswersLast: true,
   });
 
@@ -192,16 +196,30 @@ test('anything but true refuses', async () => {
 test('a hook that does not answer in time refuses', async () => {
   const log = new KeptLog();
   const never = () => new Promise<boolean>(() => undefined);
-  const access = new HookAccess(aBase(true), { authorizePublish: never }, { log, timeoutMs: 1 });
-  let answer: boolean | null = null;
+  const access = hooked({ authorizePublish: never }, true, log);
+  const answer = access.mayPublish(bob, 't', 0, false);
 
-  void Promise.resolve(access.mayPublish(bob, 't', 0, false)).then((value) => {
-    answer = value;
+  clock.advance(HOOK_TIMEOUT_MS - 1);
+  deadlines.advance(clock.nowMs());
+  assert.is(deadlines.size, 1);
+  clock.advance(1);
+  deadlines.advance(clock.nowMs());
+
+  assert.is(await answer, false);
+  assert.is(log.entries[0].fields.reason, 'no answer within 30000 ms');
+});
+
+test('a hook that answered is not waited for any more', async () => {
+  const access = hooked({
+    authorizePublish: () => Promise.resolve(true),
+    authorizeSubscribe: () => Promise.reject(fault),
   });
 
-  await until('the refusal', () => answer !== null);
-  assert.is(answer, false);
-  assert.is(log.entries[0].fields.reason, 'no answer within 1 ms');
+  const answers = [access.mayPublish(bob, 't', 0, false), access.maySubscribe(bob, 't', 0)];
+
+  assert.is(deadlines.size, 2);
+  assert.equal(await Promise.all(answers), [true, false]);
+  assert.is(deadlines.size, 0);
 });
 
 test('enhanced takes a method over; null leaves it to the base', async () => {

@@ -3,15 +3,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InboundAliases } from '../../src/broker/inbound-aliases.js';
 import { OutboundAliases } from '../../src/broker/outbound-aliases.js';
-import { TopicTable } from '../../src/broker/topics.js';
 import { MqttError } from '../../src/protocol/mqtt-error.js';
 import { PublishExtras } from '../../src/protocol/publish-writer.js';
 import { ReasonCode } from '../../src/protocol/reason-codes.js';
-import { topicNameOf } from './support/builders.js';
+import { topicNameOf, topicTable } from './support/builders.js';
 
 const test = suite('topic aliases');
 
-const topics = new TopicTable(200);
+const topics = topicTable(200);
 
 function codeOf(act: () => void): number {
   try {

@@ -294,11 +294,61 @@ test('above max_packet_size: 0x95 as soon as the length is there [MQTT-3.2.2-15]
   assert.is(broker.core.metrics.packetsTooLarge, 1);
 });
 
-test('CONNECT is bounded by max_connect_bytes', () => {
+test('CONNECT above max_connect_bytes: version 5 gets 0x95, version 3 nothing', () => {
   const broker = new FakeBroker({ limits: { connectBytesMax: 64 } });
-  const client = broker.request({ clientId: 'x'.repeat(100) });
-  assert.equal([client.isOpen, client.take('connack').length <= 1], [false, true]);
+  for (const version of [3, 4, 5] as const) {
+    const client = broker.request({ clientId: 'x'.repeat(100), version });
+    assert.is(client.isOpen, false);
+    const codes = client.take().map(({ cmd, reasonCode }) => [cmd, reasonCode]);
+    assert.equal(codes, version === 5 ? [['connack', ReasonCode.PacketTooLarge]] : []);
+  }
+  const { metrics } = broker.core;
+  assert.equal([metrics.packetsTooLarge, metrics.connectionsRefused], [3, 3]);
   broker.connect({ clientId: 'x' });
+});
+
+test('CONNECT above max_connect_bytes whose version has not come is closed without a word', () => {
+  const header = [0x10, 0xff, 0x7f];
+  const pieces = [
+    header,
+    [...header, 0, 4, 0x4d, 0x51],
+    [...header, 0, 4, 0x4d, 0x51, 0x54, 0x54],
+    [...header, 0, 4, 0x4d, 0x51, 0x54, 0x54, 6],
+    [...header, 0, 4, 0xff, 0xff, 0xff, 0xff, 5],
+  ];
+  for (const bytes of pieces) {
+    const broker = new FakeBroker({ limits: { connectBytesMax: 64 } });
+    const client = broker.open();
+    client.sendBytes(bytes);
+    assert.equal([client.isOpen, client.take()], [false, []]);
+    assert.is(broker.core.connections.size, 0);
+  }
+  const broker = new FakeBroker({ limits: { connectBytesMax: 64 } });
+  const client = broker.open();
+  client.sendBytes([...header, 0, 4, 0x4d, 0x51, 0x54, 0x54, 5]);
+  assert.is(client.takeFirst('connack').reasonCode, ReasonCode.PacketTooLarge);
+});
+
+test('message_size_limit holds for wills: 0x95, and 5 in version 3, as Mosquitto has it', () => {
+  const broker = new FakeBroker({ limits: { messageBytesMax: 10 } });
+  const reader = broker.connect();
+  reader.subscribe('will');
+  const will = (bytes: number) => ({
+    topic: 'will',
+    payload: Buffer.alloc(bytes, 'w'),
+    qos: 0 as const,
+    retain: false,
+  });
+  for (const version of [3, 4, 5] as const) {
+    const refused = broker.request({ will: will(11), version });
+    const { reasonCode, returnCode } = refused.takeFirst('connack');
+    const code = version === 5 ? reasonCode : returnCode;
+    assert.is(code, version === 5 ? ReasonCode.PacketTooLarge : 5);
+    assert.is(refused.isOpen, false);
+    assert.equal(reader.takePayloads(), []);
+    broker.connect({ will: will(10), version }).drop();
+    assert.equal(reader.takePayloads(), ['w'.repeat(10)]);
+  }
 });
 
 test('MQTT 3.1 may set DUP on PUBREL, SUBSCRIBE and UNSUBSCRIBE that it sends again', () => {

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DropReason } from '../../src/broker/metrics.js';
 import { ReasonCode } from '../../src/protocol/reason-codes.js';
-import { FakeAccess, FakeBroker, type FakeClient } from './support/fake-broker.js';
+import { FakeBroker, type FakeClient } from './support/fake-broker.js';
 
 const test = suite('inbound publish');
 
@@ -56,32 +56,22 @@ test('Retain Available 0: told in CONNACK, and 0x9A for RETAIN [MQTT-3.2.2-14]',
   assert.is(refused.takeFirst('connack').reasonCode, ReasonCode.RetainNotSupported);
 });
 
-test('Receive Maximum: one QoS 2 message more than it is 0x93 [MQTT-3.3.4-7]', () => {
-  const broker = new FakeBroker({ limits: { receiveMaximum: 3 } });
-  const client = broker.request();
-  assert.is(client.takeFirst('connack').properties?.receiveMaximum, 3);
-  for (let id = 1; id <= 3; id++) client.publish('a', 'x', { qos: 2, messageId: id });
-  client.publish('a', 'x', { qos: 2, messageId: 2, dup: true });
-  client.acknowledge('pubrel', 1);
-  client.publish('a', 'x', { qos: 2, messageId: 4 });
-  assert.is(client.isOpen, true);
-  client.publish('a', 'x', { qos: 2, messageId: 5 });
-  assert.is(client.takeFirst('disconnect').reasonCode, ReasonCode.ReceiveMaximumExceeded);
-  assert.is(broker.core.metrics.receiveMaximumExceeded, 1);
-});
-
-test('a refused QoS 2 message takes no place of Receive Maximum', () => {
-  const broker = new FakeBroker({ limits: { receiveMaximum: 1 } });
-  const access = new FakeAccess();
-  access.restrictsPublish = true;
-  access.mayPublish = (_client, topic) => topic !== 'denied';
-  const client = broker.connect({ access });
-  for (let id = 1; id <= 3; id++) {
-    client.publish('denied', 'x', { qos: 2, messageId: id });
-    assert.is(answerOf(client, 'pubrec'), ReasonCode.NotAuthorized);
+test('a reason code without properties makes an acknowledgement of five bytes', () => {
+  const broker = new FakeBroker();
+  const client = broker.connect({ properties: { maximumPacketSize: 100 } });
+  for (const [messageId, qos] of [
+    [300, 1],
+    [301, 2],
+  ] as const) {
+    const before = broker.core.metrics.bytesSent;
+    client.publish('nobody', 'x', { qos, messageId });
+    const answer = client.takeFirst(qos === 1 ? 'puback' : 'pubrec');
+    assert.is(answer.messageId, messageId);
+    assert.is(answer.reasonCode, ReasonCode.NoMatchingSubscribers);
+    assert.is(broker.core.metrics.bytesSent - before, 5);
   }
-  client.publish('a', 'x', { qos: 2, messageId: 4 });
-  assert.is(answerOf(client, 'pubrec'), ReasonCode.NoMatchingSubscribers);
+  client.acknowledge('pubrel', 77);
+  assert.is(client.takeFirst('pubcomp').reasonCode, ReasonCode.PacketIdentifierNotFound);
 });
 
 test('topic aliases of a client: set, used, set anew, and gone with the connection', () => {

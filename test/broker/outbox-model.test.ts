@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { XorShift32 } from '../../src/base/prng.js';
-import { Outbox, OutboxEntry } from '../../src/broker/outbox.js';
+import { Outbox } from '../../src/broker/outbox.js';
+import { OutboxEntry } from '../../src/broker/outbox-entry.js';
 import { messageTo } from './support/builders.js';
 import { type Added, CheckedOutbox, useUpNumbers } from './support/outbox-model.js';
 

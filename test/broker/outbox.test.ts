@@ -1,7 +1,8 @@
 /** Each state of an outbound message × each input that may come in it. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Outbox, OutboxEntry, packetIdOf } from '../../src/broker/outbox.js';
+import { Outbox, packetIdOf } from '../../src/broker/outbox.js';
+import { OutboxEntry } from '../../src/broker/outbox-entry.js';
 import { SharedGroup } from '../../src/broker/shared-group.js';
 import { messageTo } from './support/builders.js';
 

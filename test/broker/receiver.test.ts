@@ -36,6 +36,51 @@ test('held, PUBREL: absent, and the next PUBLISH is a new message [MQTT-4.3.3-12
   assert.is(receiver.onPubrel(7), false);
 });
 
+test('another connection: what is held stays so, and takes no quota [MQTT-4.9]', () => {
+  const receiver = new Receiver();
+  receiver.onPublish(1);
+  receiver.onPublish(2);
+  assert.is(receiver.inflight, 2);
+  receiver.onConnected();
+  assert.equal([receiver.inflight, receiver.size], [0, 2]);
+  assert.equal([receiver.isHeld(1), receiver.isHeld(2)], [true, true]);
+});
+
+test('held since before, PUBLISH: takes quota, once', () => {
+  const receiver = new Receiver();
+  receiver.onPublish(1);
+  receiver.onConnected();
+  receiver.onRepeated(1);
+  receiver.onRepeated(1);
+  assert.equal([receiver.inflight, receiver.size, receiver.isHeld(1)], [1, 1, true]);
+  assert.is(receiver.onPubrel(1), true);
+  assert.equal([receiver.inflight, receiver.size], [0, 0]);
+});
+
+test('any PUBREL frees quota as PUBCOMP does at the client, down to none in flight', () => {
+  const receiver = new Receiver();
+  receiver.onPublish(1);
+  receiver.onConnected();
+  assert.is(receiver.onPubrel(1), true);
+  assert.is(receiver.inflight, 0);
+  receiver.onPublish(2);
+  receiver.onPublish(3);
+  assert.is(receiver.onPubrel(99), false);
+  assert.equal([receiver.inflight, receiver.size], [1, 2]);
+});
+
+test('identifiers are held through any number of connections', () => {
+  const receiver = new Receiver();
+  for (let id = 1; id <= 3; id++) {
+    receiver.onPublish(id);
+    receiver.onConnected();
+  }
+  receiver.onConnected();
+  assert.is(receiver.size, 3);
+  for (let id = 1; id <= 3; id++) assert.is(receiver.onPubrel(id), true);
+  assert.is(receiver.size, 0);
+});
+
 test('any inputs leave the receiver with the identifiers that were published last', () => {
   const input = fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 5 }));
   fc.assert(

@@ -278,4 +278,22 @@ test('a client that is no longer allowed is sent away with 0x87', () => {
   assert.equal([client.isOpen, other.isOpen], [false, true]);
 });
 
+test('routes that nobody asks for any more are forgotten', () => {
+  const broker = new FakeBroker();
+  const { core } = broker;
+  const subscriber = broker.connect();
+  subscriber.subscribe('#');
+  const first = core.topics.fromName('topic/0');
+  for (let index = 0; index <= 100_000; index++) {
+    core.publish(`topic/${index}`, Buffer.alloc(0), { qos: 0, retain: false });
+    if (index % 1_000 === 0) broker.settle();
+  }
+  broker.settle();
+  assert.is(first.route, null);
+  assert.is(subscriber.take('publish').length, 100_001);
+  core.publish('topic/0', Buffer.alloc(0), { qos: 0, retain: false });
+  broker.settle();
+  assert.is(subscriber.take('publish').length, 1);
+});
+
 test.run();

@@ -304,7 +304,8 @@ test('one reason code per filter, in their order [MQTT-3.8.4-6] [MQTT-3.9.3-1]',
     const denied = failed(ReasonCode.NotAuthorized);
     assert.equal(granted, [0, invalid, denied, 0, invalid, 2, invalid, invalid]);
   }
-  assert.is(broker.core.metrics.subscriptionsRefused, 10);
+  assert.is(broker.core.metrics.subscriptionsRefused, 2);
+  assert.is(broker.core.metrics.topicsRefused, 8);
   assert.is(broker.core.index.size, 6);
 });
 
@@ -362,6 +363,13 @@ test('UNSUBSCRIBE answers per filter; what is on its way still comes [MQTT-3.10.
   assert.equal(client.takeFirst('unsuback').granted, [0, none, none, 0, none]);
   assert.is(broker.core.index.size, 0);
   assert.equal(client.takePayloads(), ['x']);
+});
+
+test('a topic filter with too many levels counts under topics_refused', () => {
+  const broker = new FakeBroker({ limits: { topicLevelsMax: 2 } });
+  assert.equal(broker.connect().subscribe('a/b/c').granted, [0x8f]);
+  assert.is(broker.core.metrics.topicsRefused, 1);
+  assert.is(broker.core.metrics.subscriptionsRefused, 0);
 });
 
 test.run();

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { TopicTable } from '../../src/broker/topics.js';
 import { MqttError } from '../../src/protocol/mqtt-error.js';
 import { ReasonCode } from '../../src/protocol/reason-codes.js';
+import { topicTable } from './support/builders.js';
 
 const test = suite('topic table');
 
@@ -20,7 +21,7 @@ function codeOf(act: () => void): number {
 }
 
 test('a name is one topic, wherever its bytes lie', () => {
-  const table = new TopicTable(200);
+  const table = topicTable(200);
   const topic = table.fromName('a/ä/b');
   const bytes = Buffer.from('..a/ä/b..');
   assert.is(table.resolve(bytes, 2, bytes.length - 2), topic);
@@ -29,7 +30,7 @@ test('a name is one topic, wherever its bytes lie', () => {
 });
 
 test('the bytes of the caller may change afterwards', () => {
-  const table = new TopicTable(200);
+  const table = topicTable(200);
   const bytes = Buffer.from('one');
   const topic = table.resolve(bytes, 0, 3);
   bytes.write('two');
@@ -51,7 +52,7 @@ function colliding(table: TopicTable, count: number): string[] {
 }
 
 test('names that collide push each other out and are never taken for each other', () => {
-  const table = new TopicTable(200);
+  const table = topicTable(200);
   const names = colliding(table, 3);
   for (let round = 0; round < 3; round++) {
     for (const name of names) {
@@ -63,7 +64,7 @@ test('names that collide push each other out and are never taken for each other'
 });
 
 test('a topic that was pushed out keeps its bytes', () => {
-  const table = new TopicTable(200);
+  const table = topicTable(200);
   const [first, second] = colliding(table, 2);
   const topic = table.fromName(first!);
   table.fromName(second!);
@@ -74,7 +75,7 @@ test('a topic that was pushed out keeps its bytes', () => {
 for (const name of ['', '#', '+', 'a/+/b', 'a/#', 'a+', 'a#b']) {
   test(`"${name}" is no topic name [MQTT-3.3.2-2] [MQTT-4.7.3-1]`, () => {
     assert.is(
-      codeOf(() => new TopicTable(200).fromName(name)),
+      codeOf(() => topicTable(200).fromName(name)),
       ReasonCode.TopicNameInvalid,
     );
   });
@@ -90,7 +91,7 @@ const illFormed: Readonly<Record<string, readonly number[]>> = {
 };
 for (const [what, bytes] of Object.entries(illFormed)) {
   test(`${what} is Malformed Packet [MQTT-1.5.4-1] [MQTT-1.5.4-2]`, () => {
-    const table = new TopicTable(200);
+    const table = topicTable(200);
     const resolve = (): unknown => table.resolve(Buffer.from(bytes), 0, bytes.length);
     assert.is(codeOf(resolve), ReasonCode.MalformedPacket);
     assert.is(codeOf(resolve), ReasonCode.MalformedPacket, 'the second time as well');
@@ -98,20 +99,35 @@ for (const [what, bytes] of Object.entries(illFormed)) {
 }
 
 test('max_topic_levels bounds the levels', () => {
-  const table = new TopicTable(3);
-  assert.is(table.fromName('a/b/c').name, 'a/b/c');
+  const table = topicTable(3);
+  const code = (name: string): number => codeOf(() => table.check(name));
+  assert.is(code('a/b/c'), ReasonCode.Success);
+  assert.is(code('a/b/c/d'), ReasonCode.TopicNameInvalid);
+  assert.is(code('/'.repeat(65_535)), ReasonCode.TopicNameInvalid);
+});
+
+test('max_topic_levels bounds what clients send, not names that the broker makes of it', () => {
+  const table = topicTable(3);
+  assert.is(table.fromName('$SYS/broker/a/b').levels, 4);
   assert.is(
-    codeOf(() => table.fromName('a/b/c/d')),
-    ReasonCode.TopicNameInvalid,
-  );
-  assert.is(
-    codeOf(() => table.fromName('/'.repeat(65_535))),
+    codeOf(() => table.check('$SYS/broker/a/b')),
     ReasonCode.TopicNameInvalid,
   );
 });
 
+test('a new max_topic_levels holds for names that are known', () => {
+  const context = { limits: { topicLevelsMax: 3 } };
+  const table = new TopicTable(context);
+  const resolve = (): number => codeOf(() => table.check('a/b/c'));
+  assert.is(resolve(), ReasonCode.Success);
+  context.limits = { topicLevelsMax: 2 };
+  assert.is(resolve(), ReasonCode.TopicNameInvalid);
+  context.limits = { topicLevelsMax: 3 };
+  assert.is(resolve(), ReasonCode.Success);
+});
+
 test('a name longer than a PUBLISH can carry, with its mount point, is refused', () => {
-  const table = new TopicTable(200);
+  const table = topicTable(200);
   assert.is(table.fromName('x'.repeat(65_535)).name.length, 65_535);
   assert.is(
     codeOf(() => table.fromName('x'.repeat(65_536))),

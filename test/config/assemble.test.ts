@@ -176,6 +176,7 @@ test('a listener with certfile and keyfile is TLS, and carries all TLS keys', ()
     dhParamFile: '/dh',
     requireCertificate: true,
     pskHint: null,
+    sniCertificates: [],
   });
   assert.is(listener.useIdentityAsUsername, true);
   assert.is(listener.useSubjectAsUsername, true);

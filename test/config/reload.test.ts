@@ -84,9 +84,12 @@ test('what a socket was opened with needs a restart and keeps its old value', ()
 });
 
 test('certificates change at once', () => {
-  const { config, applied, restart } = plan(tls, `${tls}crlfile /crl\nciphers A\ncertfile /new\n`);
+  const { config, applied, restart } = plan(
+    tls,
+    `${tls}crlfile /crl\nciphers A\ncertfile /new\nsni_certificate a.example /c /k\n`,
+  );
 
-  assert.equal([...applied].sort(), ['certfile', 'ciphers', 'crlfile']);
+  assert.equal([...applied].sort(), ['certfile', 'ciphers', 'crlfile', 'sni_certificate']);
   assert.equal(restart, []);
   assert.is(config.listeners[0].tls?.certFile, '/new');
 });

@@ -123,6 +123,77 @@ test('authorizeRead decides what a client gets, live and retained', async () => 
   });
 });
 
+test('accessChanged: what authorizeRead answered is asked again', async () => {
+  let isOpen = true;
+  const asked: string[] = [];
+  const hooks: AccessHooks = {
+    authorizeRead: ({ clientId }, topic) => {
+      asked.push(`${clientId} ${topic}`);
+      return isOpen || topic !== 'a';
+    },
+  };
+  await withEmbedded({ hooks }, async ({ broker, connect }) => {
+    const client = await connect({ clientId: 'c' });
+    await client.subscribe('#', 1);
+    for (const payload of ['1', '2']) broker.publish('a', payload);
+    await client.untilMessages(2);
+    assert.equal(asked, ['c a'], 'once per client and topic');
+
+    isOpen = false;
+    broker.accessChanged();
+    broker.publish('a', '3');
+    broker.publish('b', '4');
+    await client.untilMessages(3);
+
+    assert.equal(client.payloads, ['1', '2', '4']);
+  });
+});
+
+test('accessChanged: clients of which mayStay says no are disconnected', async () => {
+  const banned = new Set<string>();
+  const hooks: AccessHooks = { mayStay: ({ clientId }) => !banned.has(clientId) };
+  await withEmbedded({ hooks }, async ({ broker, connect }) => {
+    const [one, two] = [await connect({ clientId: 'one' }), await connect({ clientId: 'two' })];
+    await two.subscribe('t', 1);
+
+    banned.add('one');
+    broker.accessChanged();
+
+    await one.untilClosed();
+    broker.publish('t', 'x');
+    await two.untilMessages(1);
+    assert.is(broker.metrics.clientsConnected, 1);
+  });
+});
+
+for (const { name, when } of forms) {
+  test(`publishAnswersLast, answers ${name}: they count until accessChanged`, async () => {
+    for (const publishAnswersLast of [false, true]) {
+      let isOpen = true;
+      let asked = 0;
+      const hooks: AccessHooks = {
+        authorizePublish: () => {
+          asked++;
+          return when(isOpen);
+        },
+      };
+      await withEmbedded({ hooks, publishAnswersLast }, async ({ broker, connect }) => {
+        const client = await connect();
+        for (let n = 0; n < 3; n++) await client.publish('a', `${n}`, { qos: 1 });
+        assert.is(asked, publishAnswersLast ? 1 : 3);
+        await client.publish('b', 'x', { qos: 1 });
+        assert.is(asked, publishAnswersLast ? 2 : 4);
+
+        isOpen = false;
+        broker.accessChanged();
+        const denied = await client.publish('b', 'x', { qos: 1 }).catch((error) => error);
+
+        assert.is(denied?.code, ReasonCode.NotAuthorized);
+      });
+    }
+  });
+}
+
 test('a hook that throws or rejects refuses, and the log says which one', async () => {
   const lines: string[] = [];
   const log = {

@@ -59,11 +59,12 @@ test('an address may have as many connections as the limit says', () => {
   assert.is(listener.enterAddress('a'), null);
 });
 
-test('a limit that came later does not trip over earlier connections', () => {
+test('a limit that came later counts earlier connections', () => {
   const shared = admission({});
   const listener = new ListenerAdmission(shared, -1);
   listener.enterAddress('a');
   shared.setLimits({ ...noLimits, connectionsPerAddressMax: 1 });
+  assert.is(listener.enterAddress('a'), 'address_full');
   listener.leave('a');
 
   assert.is(listener.enterAddress('a'), null);

@@ -4,7 +4,7 @@ import type { ConnectionOptions, DetailedPeerCertificate, TLSSocket } from 'node
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BrokerError } from '../../src/base/errors.js';
-import type { TlsConfig } from '../../src/config/config.js';
+import type { SniCertificate, TlsConfig } from '../../src/config/config.js';
 import { defaultTls } from '../../src/config/defaults.js';
 import { rfc2253 } from '../../src/listen/peer-certificate.js';
 import { TempFolder } from '../support/temp.js';
@@ -146,28 +146,72 @@ test('dhparamfile serves clients that want a Diffie-Hellman cipher', () => {
   });
 });
 
-test('a certificate is chosen by server name, exactly, by wildcard, or the default', () => {
-  const namedCertificates = [{ certFile: fixture('named.crt'), keyFile: fixture('named.key') }];
-  const options = { namedCertificates };
-  return open(
-    serverTls(),
-    async (rig) => {
-      const names: [string, string][] = [
-        ['broker.example', 'named'],
-        ['a.iot.example', 'named'],
-        ['iot.example', 'localhost'],
-        ['localhost', 'localhost'],
-      ];
-      for (const [servername, commonName] of names) {
-        const check = { checkServerIdentity: () => undefined };
-        const client = await SocketClient.tls(rig.port, { servername, ...check });
-        assert.is(shown(client).subject.CN, commonName, servername);
-        client.destroy();
-      }
-    },
-    options,
-  );
+/** An `sni_certificate` line with a certificate of the fixtures. */
+function sni(host: string, name: string): SniCertificate {
+  return { host, certFile: fixture(`${name}.crt`), keyFile: fixture(`${name}.key`) };
+}
+
+/** The common names of the certificates that clients of these server names are shown. */
+async function shownTo(rig: Rig, names: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const servername of names) {
+    const check = { checkServerIdentity: () => undefined };
+    const client = await SocketClient.tls(rig.port, { servername, ...check });
+    found.push(`${shown(client).subject.CN}`);
+    client.destroy();
+  }
+  return found;
+}
+
+test('sni_certificate is chosen by server name, exactly, by wildcard, or not at all', () => {
+  const sniCertificates = [
+    sni('broker.example', 'named'),
+    sni('*.iot.example', 'renewed'),
+    sni('one.iot.example', 'named'),
+  ];
+  return open(serverTls({ sniCertificates }), async (rig) => {
+    const names = ['BROKER.example', 'a.iot.example', 'one.iot.example'];
+    assert.equal(await shownTo(rig, names), ['named', 'renewed', 'named']);
+    const others = ['iot.example', 'a.b.iot.example', 'localhost', ''];
+    assert.equal(
+      await shownTo(rig, others),
+      others.map(() => 'localhost'),
+    );
+  });
 });
+
+test('client certificates are asked for under every server name', () => {
+  const sniCertificates = [sni('broker.example', 'named')];
+  return open(serverTls({ ...trusting, sniCertificates }), async (rig) => {
+    const servername = 'broker.example';
+    const client = await SocketClient.tls(rig.port, { ...certificate('client'), servername });
+    assert.is((await rig.recorder()).transport.peer.identity, 'sensor-1');
+    client.destroy();
+    const stranger = SocketClient.tlsPending(rig.port, { servername });
+    await stranger.untilOver();
+    await rig.untilRefused('tls_handshake');
+    stranger.destroy();
+  });
+});
+
+test('a reload brings, changes and takes away certificates by server name', () =>
+  open(serverTls(), async (rig) => {
+    const reload = (...sniCertificates: SniCertificate[]): string | undefined => {
+      const { config } = rig.listener;
+      return rig.listener.reload({ ...config, tls: serverTls({ sniCertificates }) })?.message;
+    };
+    const names = ['broker.example'];
+    assert.equal(await shownTo(rig, names), ['localhost']);
+    assert.is(reload(sni('broker.example', 'named')), undefined);
+    assert.equal(await shownTo(rig, names), ['named']);
+    assert.match(
+      reload(sni('broker.example', 'renewed'), sni('b.example', 'missing')) ?? '',
+      /^listener 127.0.0.1:0: sni_certificate b\.example: certfile .*missing.crt does not exist$/,
+    );
+    assert.equal(await shownTo(rig, names), ['named']);
+    assert.is(reload(), undefined);
+    assert.equal(await shownTo(rig, names), ['localhost']);
+  }));
 
 test('a reload shows the new certificate to new connections and keeps the old ones', () => {
   const certFile = folder.file('reload.crt');
@@ -195,6 +239,15 @@ test('a reload shows the new certificate to new connections and keeps the old on
     for (const client of [before, after, still]) client.destroy();
   });
 });
+
+test('a reload takes the certificate from other files', () =>
+  open(serverTls(), async (rig) => {
+    const tls = serverTls({ certFile: fixture('renewed.crt'), keyFile: fixture('renewed.key') });
+    assert.is(rig.listener.reload({ ...rig.listener.config, tls }), null);
+    assert.equal(await shownTo(rig, ['localhost']), ['renewed']);
+    assert.is(rig.listener.reload(), null, 'again, from the same files');
+    assert.equal(await shownTo(rig, ['localhost']), ['renewed']);
+  }));
 
 test('a reload applies a new revocation list', () => {
   const crlFile = folder.file('reload.crl');
@@ -283,6 +336,11 @@ for (const [name, tls, message] of [
   ['an empty capath', { caPath: fixture('.').replace('tls/.', 'tls/..') }, /holds no certificate/],
   ['a crlfile without a list', { ...trusting, crlFile: fixture('ca.crt') }, /no revocation list/],
   ['unknown ciphers', { ciphers: 'NO-SUCH-CIPHER' }, /knows none of 'NO-SUCH-CIPHER'/],
+  [
+    'a bad certificate for a server name',
+    { sniCertificates: [{ ...sni('a.example', 'named'), keyFile: fixture('client.key') }] },
+    /sni_certificate a\.example: keyfile .* does not belong to/,
+  ],
   ['a dhparamfile without parameters', { dhParamFile: fixture('ca.crt') }, /dhparamfile/],
 ] as const) {
   test(`${name} is reported in one line and nothing is bound`, async () => {

@@ -166,6 +166,25 @@ test('a frame beyond the packet limit closes the connection', () =>
     { packetBytesMax: 100_000 },
   ));
 
+test('a new packet limit holds for connections that come later', () =>
+  open(
+    {},
+    async (rig) => {
+      const before = await WsClient.open(url(rig));
+      await rig.recorder(0);
+      rig.limits = { ...rig.limits, packetBytesMax: 200_000 };
+      const after = await WsClient.open(url(rig));
+      const recorder = await rig.recorder(1);
+      after.webSocket.send(Buffer.alloc(150_000));
+      await recorder.untilBytes(150_000);
+      before.webSocket.send(Buffer.alloc(150_000));
+      await before.untilOver();
+      assert.is(before.closeCode, 1009);
+      after.destroy();
+    },
+    { packetBytesMax: 100_000 },
+  ));
+
 test('compression is not agreed to', () =>
   open({}, async (rig) => {
     const client = await WsClient.open(url(rig), ['mqtt'], { perMessageDeflate: true });

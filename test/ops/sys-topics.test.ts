@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { silentLog } from '../../src/base/log.js';
 import { dropReasonNames, Metrics } from '../../src/broker/metrics.js';
+import { type LimitDefinition, limitDefinitions } from '../../src/config/limits.js';
+import { MemoryGuard } from '../../src/ops/memory-guard.js';
 import { type SysOptions, SysTopics } from '../../src/ops/sys-topics.js';
 import { FakeBroker } from '../broker/support/fake-broker.js';
 
@@ -170,7 +175,22 @@ test('counts every dropped message by its reason', () => {
   assert.is(shown('publish/messages/dropped'), '55');
 });
 
-for (const field of Object.keys(new Metrics()).filter((name) => name !== 'dropped')) {
+test('counts what is queued at each pass', () => {
+  const { broker, shown, pass } = rig();
+  const properties = { sessionExpiryInterval: 60 };
+  const away = broker.connect({ clientId: 'away', clean: false, properties });
+  away.subscribe('a', { qos: 1 });
+  away.drop();
+  broker.connect().publish('a', 'hello', { qos: 1, messageId: 1 });
+
+  pass();
+
+  assert.is(shown('queued/messages/count'), '1');
+  assert.is(shown('queued/messages/bytes'), '5');
+});
+
+const gauges = ['dropped', 'messagesQueued', 'bytesQueued'];
+for (const field of Object.keys(new Metrics()).filter((name) => !gauges.includes(name))) {
   test(`shows the metric ${field}`, () => {
     const { core, shown, names, pass } = rig();
     const metrics = core.metrics as unknown as Record<string, number>;
@@ -182,6 +202,28 @@ for (const field of Object.keys(new Metrics()).filter((name) => name !== 'droppe
     assert.ok(values.some((value) => value?.startsWith('987')));
   });
 }
+
+test('shows every counter of docs/limits.md under the name it has there', () => {
+  const { core, clock } = new FakeBroker();
+  const memory = () => ({ rss: 0, heapUsed: 0, external: 0 });
+  const options = { log: silentLog, heapBytesMax: 1, setAccepting: () => undefined };
+  const guard = new MemoryGuard(core, { ...options, clock, memory });
+  const { names } = rig({ extras: () => guard.figures() });
+
+  const all: LimitDefinition[] = Object.values(limitDefinitions);
+  const missing = all.flatMap(({ counters }) => counters).filter((one) => !names().includes(one));
+  assert.equal(missing, []);
+  assert.ok(all.some(({ counters }) => counters.length > 0));
+});
+
+test('docs/observability.md has a line about every counter of docs/limits.md', () => {
+  const text = readFileSync(resolve('docs/observability.md'), 'utf8');
+  const all: LimitDefinition[] = Object.values(limitDefinitions);
+  const missing = all
+    .flatMap(({ counters }) => counters)
+    .filter((one) => !text.includes(`\`${one}\``));
+  assert.equal(missing, []);
+});
 
 test('shows the memory, at most too, and figures of others', () => {
   const figures = { 'memory/state': 0 };

@@ -111,4 +111,19 @@ test('settling moves a message to another slab, once', () => {
   assert.is(kept.keep(busy), kept);
 });
 
+test('a message that stays is copied once when nobody kept it, and leaves a busy slab else', () => {
+  const busy = new Slab(1024);
+  const quiet = new Slab(1024);
+  const fresh = view().keepLong(quiet);
+  const { block } = fresh;
+  assert.is(fresh.keepLong(quiet).block, block);
+
+  const inFlight = view();
+  const kept = inFlight.keep(busy);
+  const busyBlock = kept.block;
+  assert.is(inFlight.keepLong(quiet), kept);
+  assert.is.not(kept.block, busyBlock);
+  assert.is(bytesOf(kept), bytesOf(fresh));
+});
+
 test.run();

@@ -12,7 +12,9 @@ import {
   PublishExtras,
   packetSize,
   publishRemainingLength,
+  REASONED_ACKNOWLEDGEMENT_BYTES,
   writeAcknowledgement,
+  writeReasonedAcknowledgement,
 } from '../../src/protocol/publish-writer.js';
 import { expiryFirst, messageOf, writeMessage } from './support/messages.js';
 
@@ -237,6 +239,15 @@ test('an acknowledgement is four bytes', () => {
       const id = packetId.toString(16).padStart(4, '0');
       assert.is(target.toString('hex'), `a5${hex}${id}a5`);
     }
+  }
+});
+
+test('an acknowledgement with a reason code and no properties is five bytes', () => {
+  for (const packetId of [1, 255, 256, 65_535]) {
+    const target = Buffer.alloc(REASONED_ACKNOWLEDGEMENT_BYTES + 2, 0xa5);
+    writeReasonedAcknowledgement(target, 1, PUBREC_BYTE, packetId, 0x10);
+    const id = packetId.toString(16).padStart(4, '0');
+    assert.is(target.toString('hex'), `a55003${id}10a5`);
   }
 });
 

@@ -4,12 +4,17 @@ import { messageOf } from '../../../src/broker/own-messages.js';
 import { Session } from '../../../src/broker/session.js';
 import type { SharedGroup } from '../../../src/broker/shared-group.js';
 import { Subscription } from '../../../src/broker/subscription.js';
+import { TopicTable } from '../../../src/broker/topics.js';
 import { type Message, TopicName } from '../../../src/protocol/message.js';
 import { FakeBroker } from './fake-broker.js';
 
 export function topicNameOf(name: string): TopicName {
   const bytes = Buffer.from(name);
   return new TopicName(name, new Block(bytes), 0, bytes.length);
+}
+
+export function topicTable(topicLevelsMax: number): TopicTable {
+  return new TopicTable({ limits: { topicLevelsMax } });
 }
 
 /** A kept message. */

@@ -61,7 +61,7 @@ export interface ConnectOptions {
   readonly will?: mqttPacket.IConnectPacket['will'];
   readonly properties?: mqttPacket.IConnectPacket['properties'];
   readonly listener?: ListenerConfig;
-  readonly access?: FakeAccess;
+  readonly access?: Access;
   /** Bytes per read. */
   readonly slice?: (available: number) => number;
 }

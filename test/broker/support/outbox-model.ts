@@ -1,6 +1,7 @@
 /** What `Outbox` must do, slowly and obviously: one list of messages that are not done. */
 import * as assert from 'uvu/assert';
-import { Outbox, OutboxEntry } from '../../../src/broker/outbox.js';
+import { Outbox } from '../../../src/broker/outbox.js';
+import { OutboxEntry } from '../../../src/broker/outbox-entry.js';
 import { SharedGroup } from '../../../src/broker/shared-group.js';
 import type { Message } from '../../../src/protocol/message.js';
 import { messageTo } from './builders.js';

@@ -31,9 +31,10 @@ function clear(login: readonly string[], topic: string, more: string[]): Step {
   return { name: words('clear', 'plain', args), port: 'plain', program: 'mosquitto_pub', args };
 }
 
-/** mosquitto_sub that prints what comes within a second, or until `-C`. */
+/** mosquitto_sub that prints what comes within a second, or, on any machine, until `-C`. */
 function sub(port: PortName, login: readonly string[], filter: string, more: string[] = []): Step {
-  const args = [...login, '-t', filter, '-v', '-W', '1', ...more];
+  const seconds = more.includes('-C') ? '10' : '1';
+  const args = [...login, '-t', filter, '-v', '-W', seconds, ...more];
   return { name: words('sub', port, args), port, program: 'mosquitto_sub', args };
 }
 

@@ -13,6 +13,8 @@ export class TestClient {
   /** Reason codes of PUBACK packets, in order. */
   readonly pubackCodes: number[] = [];
   sessionPresent = false;
+  /** The client identifier that the broker gave. */
+  assignedId = '';
   /** How often CONNACK came. */
   connects = 0;
   closes = 0;
@@ -22,6 +24,7 @@ export class TestClient {
     client.on('connect', (connack) => {
       this.connects++;
       this.sessionPresent = connack.sessionPresent;
+      this.assignedId = connack.properties?.assignedClientIdentifier ?? '';
     });
     // A packet that came with an alias alone has no topic in itself.
     client.on('message', (topic, _payload, packet) => this.packets.push({ ...packet, topic }));

@@ -6,6 +6,7 @@ import type { Transport, TransportReceiver } from '../../../src/broker/transport
 import type { ListenerConfig, TlsConfig } from '../../../src/config/config.js';
 import { defaultListener, defaultTls } from '../../../src/config/defaults.js';
 import { Admission, type RefusalReason } from '../../../src/listen/admission.js';
+import type { ListenerLimits } from '../../../src/listen/edge.js';
 import {
   createListener,
   type Listener,
@@ -84,7 +85,9 @@ export class Recorder implements TransportReceiver {
   }
 }
 
-export interface RigOptions extends Partial<Omit<ListenerOptions, 'accept' | 'onRefused'>> {
+type Fixed = 'accept' | 'onRefused' | 'limits';
+
+export interface RigOptions extends Partial<Omit<ListenerOptions, Fixed>>, Partial<ListenerLimits> {
   /** Sees every recorder before the transport reads. */
   readonly onAccept?: (recorder: Recorder) => void;
 }
@@ -93,20 +96,21 @@ export class Rig {
   readonly listener: Listener;
   readonly recorders: Recorder[] = [];
   readonly refused: RefusalReason[] = [];
+  /** A test may change them, as a reload does. */
+  limits: ListenerLimits;
 
   private constructor(config: Partial<ListenerConfig>, options: RigOptions) {
-    const { onAccept, ...rest } = options;
+    const { onAccept, connectTimeoutMs = 5_000, packetBytesMax = 2_000_000, ...rest } = options;
+    this.limits = { connectTimeoutMs, packetBytesMax };
     this.listener = createListener(
       defaultListener({ port: 0, host: config.socketPath ? null : '127.0.0.1', ...config }),
       {
         admission: new Admission(noLimits, systemClock),
         clock: systemClock,
         log: silentLog,
-        connectTimeoutMs: 5_000,
-        packetBytesMax: 2_000_000,
+        limits: () => this.limits,
         noDelay: true,
         pskKey: null,
-        namedCertificates: [],
         fastEdge: true,
         ...rest,
         onRefused: (reason) => this.refused.push(reason),

@@ -139,11 +139,11 @@ export function transportContract(test: Test, kind: TransportKind): void {
     recorder.transport.end(30);
     await recorder.untilClosed();
 
-    assert.equal(recorder.events, ['written', 'close']);
+    assert.is(recorder.events.at(-1), 'close');
     assert.is(recorder.error, null);
   });
 
-  pairTest('destroys at once, and tells later', async ({ client, recorder }) => {
+  pairTest('destroys at once, tells later, and no write has left', async ({ client, recorder }) => {
     client.stopReading();
     fill(recorder);
     recorder.transport.destroy();
@@ -155,7 +155,7 @@ export function transportContract(test: Test, kind: TransportKind): void {
     recorder.transport.end(10);
     await recorder.untilClosed();
 
-    assert.equal(recorder.events, ['written', 'close']);
+    assert.equal(recorder.events, ['close']);
     assert.is(recorder.error, null);
     client.readOn();
     await client.untilOver();
@@ -197,7 +197,7 @@ export function transportContract(test: Test, kind: TransportKind): void {
     client.destroy();
     await recorder.untilClosed();
 
-    assert.equal(recorder.events, ['written', 'close']);
+    assert.is(recorder.events.at(-1), 'close');
   });
 
   test('closes a connection that its receiver destroys at once', async () => {

@@ -1,0 +1,82 @@
+/**
+ * An outbox whose numbers are given by the store: the part of a stored queue that is in memory.
+ * Numbers that the store does not have any more are taken as done.
+ */
+import type { Message } from '../protocol/message.js';
+import { DONE, Outbox, QOS_SHIFT, QUEUED, RELEASED, STATE, WAS_SENT } from './outbox.js';
+
+export class QueueWindow extends Outbox {
+  /** Below it messages may have been sent on earlier connections. */
+  private sentBefore = 1;
+
+  constructor(firstSeq: number, sentBefore: number) {
+    super();
+    this.firstSeq = firstSeq;
+    this.nextSeq = firstSeq;
+    this.endSeq = firstSeq;
+    this.sentBefore = sentBefore;
+  }
+
+  /** Messages below were sent, now or earlier, and must not give way to newer ones. */
+  get sentEndSeq(): number {
+    return Math.max(this.nextSeq, this.sentBefore);
+  }
+
+  /** The message just added was sent on an earlier connection: it goes out with DUP. */
+  markSent(seq: number): void {
+    this.flags[seq & this.mask]! |= WAS_SENT;
+  }
+
+  /** Adds a QoS 2 message of which only PUBCOMP is missing. */
+  addReleased(): void {
+    const slot = this.addSlot();
+    this.flags[slot] = RELEASED | (2 << QOS_SHIFT) | WAS_SENT;
+    this.inflight++;
+  }
+
+  /** Numbers up to `seq`, without it, are done. */
+  skipTo(seq: number): void {
+    if (this.firstSeq === this.endSeq && seq > this.endSeq) {
+      this.firstSeq = seq;
+      this.nextSeq = seq;
+      this.endSeq = seq;
+      return;
+    }
+    while (this.endSeq < seq) this.flags[this.addSlot()] = DONE;
+  }
+
+  /** The store gave a message up for a newer one; null: it was sent, or is done, here. */
+  giveUp(seq: number): Message | null {
+    const slot = seq & this.mask;
+    if (seq < this.nextSeq || seq >= this.endSeq) return null;
+    if ((this.flags[slot]! & (STATE | WAS_SENT)) !== QUEUED) return null;
+    const message = this.messages[slot]!;
+    this.queued--;
+    this.queuedBytes -= message.payloadLength;
+    this.finish(slot);
+    return message;
+  }
+
+  /** Numbers from `firstSeq` on that are done, ascending. */
+  doneSeqs(): number[] {
+    const done: number[] = [];
+    for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
+      if ((this.flags[seq & this.mask]! & STATE) === DONE) done.push(seq);
+    }
+    return done;
+  }
+
+  /** Number of the message in flight with this identifier. */
+  seqOf(packetId: number): number {
+    return this.seqNear(packetId);
+  }
+
+  private addSlot(): number {
+    if (this.endSeq - this.firstSeq > this.mask) this.grow();
+    const slot = this.endSeq++ & this.mask;
+    this.messages[slot] = null;
+    if (this.ids !== null) this.ids[slot] = null;
+    if (this.groups !== null) this.groups[slot] = null;
+    return slot;
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * The port behind which durable sessions and retained messages live. The broker core calls it once
+ * per turn with everything that the turn changed; transient sessions never reach it.
+ *
+ * A store keeps four promises:
+ *
+ * - A write is *safe* when its `onDone` is called, never before. What safe means is the store's:
+ *   fsynced on disk, on the primary or on a replica in Redis.
+ * - `onDone` of every write is called exactly once, later, never from within `write`. While the
+ *   store is away it is not called; writes are kept and repeated until their outcome is known.
+ * - Writes to one session happen in the order in which they were given; so do those to one topic.
+ * - All of one `SessionWrite` happens, or nothing of it.
+ *
+ * Sequence numbers (`seq`) count the outbound QoS 1 and 2 messages of a session from 1, dense; see
+ * `Outbox`. Blobs (`info`, `will`, records) are the core's: a store keeps them as they are.
+ */
+
+/** One subscription of a durable session. */
+export interface StoredSubscription {
+  /** As the client gave it, `$share/…` included, with the mount point before its filter. */
+  readonly filter: string;
+  /** Bits 0–1: granted QoS; 2: No Local; 3: Retain As Published. */
+  readonly options: number;
+  /** Subscription Identifier; 0: none. */
+  readonly identifier: number;
+}
+
+/** An inbound QoS 2 message whose PUBREL has not come. */
+export interface HeldId {
+  readonly packetId: number;
+  /** Number of the message among the publisher's QoS 2 messages, from 1. */
+  readonly number: number;
+}
+
+/** Marks a QoS 2 message, so that a session takes it once even when its publisher repeats it. */
+export interface Mark {
+  readonly publisherId: string;
+  readonly number: number;
+}
+
+/** A QoS 1 or 2 message, or one of QoS 0 with `queue_qos0_messages`, for a session's queue. */
+export interface Append {
+  /** A record of `record.ts`. */
+  readonly record: Buffer;
+  /** Payload bytes, for the queue's limit. */
+  readonly payloadBytes: number;
+  /** Null: not QoS 2, or its publisher has no durable session. */
+  readonly mark: Mark | null;
+}
+
+/** How much may wait in a queue, and what gives way. 0: no limit. */
+export interface QueueLimits {
+  /** Messages that are not done, those in flight included. */
+  readonly messagesMax: number;
+  /** Payload bytes of them. */
+  readonly bytesMax: number;
+  /** True: the oldest that was never sent gives way; false: the new one is not taken. */
+  readonly dropsOldest: boolean;
+}
+
+/** What the owner knows to be acknowledged. */
+export interface Settled {
+  /** All messages below are done: acknowledged, or dropped. Never goes back. */
+  readonly firstSeq: number;
+  /** Those from `firstSeq` on that are done as well; takes the place of what was there. */
+  readonly done: readonly number[];
+}
+
+/** The end of a connection, of which the session remains. */
+export interface Disconnect {
+  /** `Store.wallMs` at which the session ends; Infinity: never. */
+  readonly expiresAtMs: number;
+  /** Published at `willAtMs` or at the end of the session; null: none. */
+  readonly will: Buffer | null;
+  readonly willAtMs: number;
+}
+
+/** Everything that a turn changes in one session. */
+export interface SessionWrite {
+  readonly clientId: string;
+  /** From `Claim`; 0: of somebody who does not own the session, and may only append. */
+  readonly epoch: number;
+  readonly append: readonly Append[];
+  /** For `append`; null without. */
+  readonly limits: QueueLimits | null;
+  /** Messages below were sent, and are not dropped for want of room; 0: as before. */
+  readonly nextSeq: number;
+  readonly settled: Settled | null;
+  /** Outbound QoS 2 messages whose PUBREC came: safe before PUBREL goes out. */
+  readonly released: readonly number[];
+  /** Inbound QoS 2 messages: in the store before any `append` of the same batch. */
+  readonly held: readonly HeldId[];
+  /** Packet identifiers of PUBREL: safe before PUBCOMP goes out. */
+  readonly forgotten: readonly number[];
+  readonly subscribed: readonly StoredSubscription[];
+  readonly unsubscribed: readonly string[];
+  readonly disconnect: Disconnect | null;
+  /** The will was published, or the client took it back. */
+  readonly dismissesWill: boolean;
+  /** Deletes the session and all that it has. */
+  readonly ends: boolean;
+  readonly onDone: (outcome: WriteOutcome) => void;
+}
+
+export const WriteStatus = {
+  Done: 0,
+  /** Somebody else has claimed the session since: its connection here is to be closed. */
+  Stale: 1,
+  /** There is no such session (any more). */
+  Gone: 2,
+} as const;
+export type WriteStatus = (typeof WriteStatus)[keyof typeof WriteStatus];
+
+/** What became of each message of `append`. */
+export const Taken = {
+  Yes: 0,
+  /** The queue is full. */
+  Full: 1,
+  /** Its mark was seen before: the session has it already. */
+  Repeated: 2,
+} as const;
+export type Taken = (typeof Taken)[keyof typeof Taken];
+
+export interface WriteOutcome {
+  readonly status: WriteStatus;
+  /** Number of the first message taken; the others follow without a gap. */
+  readonly firstSeq: number;
+  /** One per message of `append`; null: all were taken. */
+  readonly taken: readonly Taken[] | null;
+  /** Numbers of the messages that gave way (`dropsOldest`), ascending; empty mostly. */
+  readonly dropped: readonly number[];
+}
+
+/** A retained message to be stored, or deleted. */
+export interface RetainedWrite {
+  readonly topic: string;
+  /** A record of `record.ts`; null: deletes. */
+  readonly record: Buffer | null;
+  readonly onDone: () => void;
+}
+
+/** What one turn changes. */
+export interface Batch {
+  readonly sessions: readonly SessionWrite[];
+  readonly retained: readonly RetainedWrite[];
+}
+
+/** A client connects. */
+export interface ClaimRequest {
+  readonly clientId: string;
+  /** Deletes what was there. */
+  readonly cleanStart: boolean;
+  /** False: the session ends with the connection, and only what was there is deleted. */
+  readonly isDurable: boolean;
+  /** Seconds; 0xffff_ffff and above: never. For when the broker dies. */
+  readonly expiryInterval: number;
+  /** What the core must know of the client although it is offline. */
+  readonly info: Buffer;
+  /** For when the broker dies; null: none. */
+  readonly will: Buffer | null;
+  /** Seconds. */
+  readonly willDelay: number;
+}
+
+export interface Claim {
+  /** 0: there is nothing stored, the session is transient. */
+  readonly epoch: number;
+  readonly isPresent: boolean;
+  readonly subscriptions: readonly StoredSubscription[];
+  /** See `Settled`. */
+  readonly firstSeq: number;
+  readonly done: readonly number[];
+  /** Released outbound messages from `firstSeq` on, ascending. */
+  readonly released: readonly number[];
+  /** Number that the next message gets. */
+  readonly endSeq: number;
+  /** See `SessionWrite.nextSeq`: those below may have been sent. */
+  readonly nextSeq: number;
+  /** In the order in which they came. */
+  readonly held: readonly HeldId[];
+  /** False: a repeat of a held message is to be routed again, with its mark. */
+  readonly isHeldRouted: boolean;
+  /** Number for the next inbound QoS 2 message. */
+  readonly nextNumber: number;
+}
+
+export interface QueuedRecord {
+  readonly seq: number;
+  readonly record: Buffer;
+}
+
+export interface QueueRead {
+  /** Ascending; numbers may be missing: those are done or gave way. */
+  readonly records: readonly QueuedRecord[];
+  /** Where the next read begins; `endSeq` of the queue when there is no more. */
+  readonly nextSeq: number;
+}
+
+/** A durable session without a connection, as it is loaded at the start. */
+export interface StoredSession {
+  readonly clientId: string;
+  readonly info: Buffer;
+  readonly expiresAtMs: number;
+  readonly will: Buffer | null;
+  readonly willAtMs: number;
+}
+
+/** Takes what must be known before the first client comes. */
+export interface StoreLoader {
+  /** Before the subscriptions of the same session. */
+  onSession(session: StoredSession): void;
+  onSubscription(clientId: string, subscription: StoredSubscription): void;
+  onRetained(topic: string, record: Buffer): void;
+}
+
+/** Hears how a store is. */
+export interface StoreObserver {
+  /** Writes wait. Said once until `onBack`. */
+  onAway(reason: string): void;
+  onBack(): void;
+  /** It can no longer keep its promises: the process must end. */
+  onFatal(error: Error): void;
+}
+
+/** The counters and gauges of a store by name, for `$SYS` and the metrics. */
+export type StoreFigures = Readonly<Record<string, number>>;
+
+export interface Store {
+  readonly kind: 'memory' | 'disk' | 'redis';
+  /**
+   * Opens the store and loads it. Sessions whose connections died with an earlier broker are loaded
+   * as disconnected just now.
+   *
+   * @throws BrokerError when it cannot: what, where, what to do
+   */
+  open(loader: StoreLoader, observer: StoreObserver): Promise<void>;
+  /** Milliseconds since the Unix epoch by the clock that stored deadlines refer to. */
+  wallMs(): number;
+  /**
+   * Makes the caller the owner of a client's session, after all writes given so far.
+   *
+   * @throws BrokerError `STORE_AWAY` when the store cannot be asked now
+   */
+  claim(request: ClaimRequest): Promise<Claim>;
+  write(batch: Batch): void;
+  /**
+   * Reads a session's queue.
+   *
+   * @param fromSeq where to begin
+   * @param bytesMax enough: what is read may be one record more
+   * @throws BrokerError `STORE_AWAY`
+   */
+  read(clientId: string, fromSeq: number, bytesMax: number): Promise<QueueRead>;
+  figures(): StoreFigures;
+  /** After all writes given so far. */
+  close(): Promise<void>;
+}
