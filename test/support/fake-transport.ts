@@ -162,9 +162,7 @@ export class FakeTransport implements Transport {
   private close(error: Error | null): void {
     if (this.isOver) return;
     this.isOver = true;
-    const { inFlight } = this;
     this.inFlight = null;
-    if (inFlight !== null) this.receiver!.onWritten(inFlight.chunk);
     this.receiver!.onClose(error);
   }
 }
