@@ -13,23 +13,37 @@ import type { Access } from './broker/access.js';
 import { BrokerCore } from './broker/core.js';
 import { type Observer, silentObserver } from './broker/observer.js';
 import { reconfigure } from './broker/reconfigure.js';
+import { type Entrance, Restore } from './broker/restore.js';
 import type { AccessConfig, Config, ListenerConfig } from './config/config.js';
 import { Admission, type RefusalReason } from './listen/admission.js';
 import { createListener, type Listener } from './listen/listener.js';
 import { DroppedLog } from './ops/dropped-log.js';
 import { MemoryGuard } from './ops/memory-guard.js';
 import { ReasonCode } from './protocol/reason-codes.js';
+import type { Store, StoreObserver } from './store/store.js';
 
 /** How often deadlines are looked at; bounds their precision. */
 const TICK_MS = 50;
 /** Longest time that connections have to take their last packets at the end. */
 const CLOSE_MS = 2_000;
 
+const ignoreStore: StoreObserver = {
+  onAway: () => undefined,
+  onBack: () => undefined,
+  onFatal: (error) => {
+    throw error;
+  },
+};
+
 export interface AssemblyOptions {
   readonly log?: Log;
   readonly observer?: Observer;
   /** Wraps the access made from files: an embedding program's hooks. */
   readonly wrapAccess?: (access: Access) => Access;
+  /** Where durable sessions and retained messages live; absent: in memory. */
+  readonly store?: Store | null;
+  /** Hears how that store is; absent: the log does. */
+  readonly storeObserver?: StoreObserver;
   /** False: plain TCP goes through `net.Socket` as well. */
   readonly fastEdge?: boolean;
 }
@@ -56,6 +70,7 @@ export class Assembly {
   readonly guard: MemoryGuard;
   private readonly droppedLog: DroppedLog;
   private ticker: NodeJS.Timeout | null = null;
+  private isStoreOpen = false;
 
   constructor(config: Config, options: AssemblyOptions = {}) {
     this.config = config;
@@ -70,6 +85,7 @@ export class Assembly {
       prng: new XorShift32(randomInt(1, 2 ** 31)),
       log: this.log,
       observer: withDrops(options.observer ?? silentObserver, this.droppedLog),
+      store: options.store ?? null,
       schedule: setImmediate,
     });
     this.admission = new Admission(config.limits, systemClock);
@@ -84,16 +100,39 @@ export class Assembly {
     });
   }
 
-  /** Reads the access files and binds all listeners. @throws BrokerError */
+  /** Reads the access files, loads the store and binds all listeners. @throws BrokerError */
   async start(): Promise<void> {
     for (const { access } of this.config.listeners) this.openAccess(access);
     try {
+      await this.openStore();
       for (const listener of this.config.listeners) await this.listen(listener);
     } catch (error) {
       await this.closeListeners();
+      await this.closeStore();
       throw error;
     }
     this.run();
+  }
+
+  private async openStore(): Promise<void> {
+    const { store, storeObserver } = this.options;
+    if (store == null) return;
+    const entranceOf = (name: string): Entrance => {
+      const { listeners } = this.config;
+      const listener = listeners.find((one) => one.name === name) ?? listeners[0]!;
+      return { listener, access: this.openAccess(listener.access) };
+    };
+    await store.open(new Restore(this.core, entranceOf), storeObserver ?? ignoreStore);
+    this.isStoreOpen = true;
+    // Sessions and messages that expired meanwhile are gone before the first client comes.
+    this.core.tick();
+  }
+
+  private async closeStore(): Promise<void> {
+    if (!this.isStoreOpen) return;
+    this.isStoreOpen = false;
+    this.core.journal?.close();
+    await this.options.store!.close();
   }
 
   /** Starts the clockwork: keep-alive, expiry, wills. */
@@ -155,6 +194,7 @@ export class Assembly {
     this.core.shutdown(ReasonCode.ServerShuttingDown);
     await closing;
     await this.drained();
+    await this.closeStore();
   }
 
   /** A listener's settings as the last reload left them. */

@@ -29,7 +29,7 @@ function read(options: RunOptions): ParsedConfig {
 async function run(options: RunOptions): Promise<void> {
   tuneEngine();
   const reread = (): ParsedConfig => read(options);
-  const service = new Service(reread(), version(), reread);
+  const service = await Service.create(reread(), version(), reread);
   let isStopping = false;
   const stop = (): void => {
     // Ctrl-C under npm arrives twice.

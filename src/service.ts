@@ -7,6 +7,7 @@ import { systemClock } from './base/clock.js';
 import { BrokerError, messageOf } from './base/errors.js';
 import type { Config, ConfigWarning } from './config/config.js';
 import { planReload } from './config/reload.js';
+import { giveStoreTo, type MakeStore, storeMaker } from './make-store.js';
 import { type ClosableLog, createLog } from './ops/log.js';
 import { LoopDelay } from './ops/loop-delay.js';
 import { PidFile } from './ops/pid-file.js';
@@ -35,7 +36,21 @@ export class Service {
   private ticker: NodeJS.Timeout | null = null;
 
   /** @param reread reads flags, files and environment again, for SIGHUP */
-  constructor(read: ReadConfig, version: string, reread: () => ReadConfig) {
+  static async create(
+    read: ReadConfig,
+    version: string,
+    reread: () => ReadConfig,
+  ): Promise<Service> {
+    return new Service(read, version, reread, await storeMaker(read.config.store));
+  }
+
+  /** @param makeStore null: sessions and retained messages live in memory */
+  constructor(
+    read: ReadConfig,
+    version: string,
+    reread: () => ReadConfig,
+    makeStore: MakeStore | null = null,
+  ) {
     this.config = read.config;
     this.version = version;
     this.reread = reread;
@@ -44,7 +59,16 @@ export class Service {
       publish: (topic, line) =>
         this.assembly.core.publish(topic, Buffer.from(line), { qos: 2, retain: false }),
     });
-    this.assembly = new Assembly(read.config, { log: this.log });
+    const store = makeStore === null ? null : makeStore(systemClock, this.log);
+    this.assembly = new Assembly(read.config, {
+      log: this.log,
+      store,
+      storeObserver: {
+        onAway: (reason) => this.log.write('error', 'the store is away', { reason }),
+        onBack: () => this.log.write('notice', 'the store is back'),
+        onFatal: (error) => this.fail(error),
+      },
+    });
     this.warn(read.warnings);
   }
 
@@ -54,7 +78,10 @@ export class Service {
     try {
       await assembly.start();
       if (config.pidFile !== null) this.pidFile = new PidFile(config.pidFile, process.pid);
-      dropPrivileges(config.user, log, ({ uid, gid }) => log.giveFilesTo(uid, gid));
+      dropPrivileges(config.user, log, ({ uid, gid }) => {
+        log.giveFilesTo(uid, gid);
+        giveStoreTo(config.store, uid, gid);
+      });
     } catch (error) {
       await this.shutDown();
       throw error;
@@ -113,6 +140,13 @@ export class Service {
   /** Our own fault: the process ends, its clients connect anew. */
   crash(error: Error): never {
     this.log.write('error', 'internal error', { error: error.stack ?? error.message });
+    this.log.flushSync();
+    process.exit(CRASHED);
+  }
+
+  /** The store can keep its promises no longer: nothing more is acknowledged. */
+  private fail(error: Error): never {
+    this.log.write('error', 'the store has failed', { error: error.message });
     this.log.flushSync();
     process.exit(CRASHED);
   }

@@ -31,6 +31,7 @@ export class InMemoryBroker {
     prng: new XorShift32(1),
     log: silentLog,
     observer: silentObserver,
+    store: null,
     schedule: () => undefined, // `endTurn` does it
   });
 

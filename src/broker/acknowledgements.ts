@@ -30,17 +30,31 @@ export function handleAcknowledgement(
     case PUBREC:
       onPubrec(connection, packetId, reasonCode);
       break;
-    case PUBREL: {
-      const isKnown = session.receiver?.onPubrel(packetId) ?? false;
-      const code = isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound;
-      acknowledge(connection, PUBCOMP_BYTE, packetId, code, null);
+    case PUBREL:
+      onPubrel(connection, packetId);
       break;
-    }
     default:
       session.onPubcomp(packetId);
   }
 }
 
+/** The identifier is forgotten before the client hears that it is [MQTT-4.3.3-11]. */
+function onPubrel(connection: Connection, packetId: number): void {
+  const { receiver, stored } = connection.session!;
+  const isKnown = receiver?.onPubrel(packetId) ?? false;
+  const code = isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound;
+  if (!isKnown || stored === null) {
+    acknowledge(connection, PUBCOMP_BYTE, packetId, code, null);
+    return;
+  }
+  stored.forget(packetId, () => {
+    if (connection.isClosed) return;
+    acknowledge(connection, PUBCOMP_BYTE, packetId, code, null);
+  });
+  stored.press(connection);
+}
+
+/** That PUBREC came is safe before PUBREL goes out [MQTT-4.3.3-8]. */
 function onPubrec(connection: Connection, packetId: number, reasonCode: number): void {
   const session = connection.session!;
   if (reasonCode >= FAILED) {
@@ -49,7 +63,15 @@ function onPubrec(connection: Connection, packetId: number, reasonCode: number):
   }
   const isKnown = session.onPubrec(packetId, false);
   const code = isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound;
-  acknowledge(connection, PUBREL_BYTE, packetId, code, null);
+  const { stored } = session;
+  if (!isKnown || stored === null) {
+    acknowledge(connection, PUBREL_BYTE, packetId, code, null);
+    return;
+  }
+  stored.release(packetId, () => {
+    if (!connection.isClosed) acknowledge(connection, PUBREL_BYTE, packetId, code, null);
+  });
+  stored.press(connection);
 }
 
 const names = {

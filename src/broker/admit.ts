@@ -1,16 +1,20 @@
 /** The end of a successful handshake: session, CONNACK, and what waits for the client. */
+import { messageOf } from '../base/errors.js';
 import { encodeConnack, encodeConnackV3 } from '../protocol/control-encoder.js';
 import type { ConnackProperties, ConnectPacket } from '../protocol/control-packets.js';
 import { MqttError } from '../protocol/mqtt-error.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
+import type { Claim, ClaimRequest } from '../store/store.js';
 import type { ClientIdentity } from './access.js';
 import { closeConnection } from './closing.js';
 import type { Connection } from './connection.js';
 import { ConnectionState } from './connection-state.js';
 import type { Handshake } from './handshake.js';
+import { holdForAnswer } from './held-for-answer.js';
 import { InboundAliases } from './inbound-aliases.js';
 import { watchKeepAlive } from './keep-alive.js';
 import { Sender } from './sender.js';
+import { encodeInfo, encodeWill } from './stored-client.js';
 import { PendingWill } from './will.js';
 
 const PACKET_BYTES_MAX = 268_435_460;
@@ -49,8 +53,70 @@ export function admit(
     closeConnection(connection, ReasonCode.PacketTooLarge, detail, { isSilent: true });
     return;
   }
+  const proceed = (claim: Claim | null): void =>
+    enter({ connection, packet, identity, keepAlive, expiry, properties: full }, claim);
+  if (core.journal === null) proceed(null);
+  else claimFirst(connection, packet, identity, expiry, proceed);
+}
+
+/** Asks the store for the session; the client waits for CONNACK until then. */
+function claimFirst(
+  connection: Connection,
+  packet: ConnectPacket,
+  identity: ClientIdentity,
+  expiry: number,
+  proceed: (claim: Claim | null) => void,
+): void {
+  const { sessions, log } = connection.core;
+  const { clientId } = identity;
+  const isTransient = packet.cleanStart && expiry === 0;
+  const request: ClaimRequest = {
+    clientId,
+    cleanStart: packet.cleanStart,
+    // Without Clean Start a session that is there is resumed, and ends with this connection.
+    isDurable: !isTransient,
+    expiryInterval: expiry,
+    info: encodeInfo(identity),
+    will: packet.will === null ? null : encodeWill(packet.will),
+    willDelay: packet.will?.willDelayInterval ?? 0,
+  };
+  const answer = sessions.claims!.claim(request, {
+    isWaiting: () => !connection.isClosed,
+    prepare: () => sessions.prepareClaim(request),
+  });
+  answer.catch((error: unknown) =>
+    log.write('warning', 'the store does not answer', { clientId, error: messageOf(error) }),
+  );
+  const arrivals = sessions.get(clientId) === null ? 1 : 0;
+  sessions.arriving += arrivals;
+  holdForAnswer(connection, answer, (claim) => {
+    sessions.arriving -= arrivals;
+    if (claim === null && !isTransient) {
+      closeConnection(connection, ReasonCode.ServerUnavailable, 'the store does not answer', {});
+    } else {
+      proceed(claim);
+    }
+  });
+}
+
+/** All that was found out about a client that may come in. */
+interface Entering {
+  readonly connection: Connection;
+  readonly packet: ConnectPacket;
+  readonly identity: ClientIdentity;
+  /** Seconds. */
+  readonly keepAlive: number;
+  readonly expiry: number;
+  readonly properties: ConnackProperties;
+}
+
+/** The client gets its session. @param claim null: there is no store, or nothing is stored */
+function enter(entering: Entering, claim: Claim | null): void {
+  const { connection, packet, identity, keepAlive, expiry, properties } = entering;
+  const { core } = connection;
   const { cleanStart } = packet;
-  const opened = core.sessions.open(identity, connection.access, cleanStart, expiry);
+  if (connection.isClosed && claim === null) return;
+  const opened = core.sessions.open(identity, connection.access, cleanStart, expiry, claim);
   // A program's hook, asked about the will of the session before, may have stopped the broker.
   if (connection.isClosed) {
     core.sessions.onConnectionClosed(opened.session, null);
@@ -58,7 +124,7 @@ export function admit(
   }
   become(connection, packet, identity, keepAlive);
   connection.session = opened.session;
-  connection.sendControl(encodeSuccess(connection, opened.isPresent, full));
+  connection.sendControl(encodeSuccess(connection, opened.isPresent, properties));
   connection.sender = senderFor(connection, packet);
   core.observer.clientConnected(identity, opened.isPresent);
   logConnect(connection, packet, opened.isPresent);
@@ -92,7 +158,7 @@ function reasonToRefuse(
   if (core.isMemoryTight && isNew) {
     return new MqttError(ReasonCode.QuotaExceeded, 'memory_limit reached');
   }
-  if (clientsMax >= 0 && isNew && core.sessions.size >= clientsMax) {
+  if (clientsMax >= 0 && isNew && core.sessions.size + core.sessions.arriving >= clientsMax) {
     return new MqttError(ReasonCode.QuotaExceeded, 'global_max_clients reached');
   }
   if (!connection.isV5 && isKeepAliveTooLong(connection, packet)) {

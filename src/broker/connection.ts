@@ -29,6 +29,7 @@ import type { Handshake } from './handshake.js';
 import type { InboundAliases } from './inbound-aliases.js';
 import { GONE_MS, onConnectionDeadline } from './keep-alive.js';
 import { Output } from './output.js';
+import type { PendingAcks } from './pending-acks.js';
 import { RateLimit } from './rate-limit.js';
 import type { Sender } from './sender.js';
 import type { Session, SessionConnection } from './session.js';
@@ -65,6 +66,8 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   will: PendingWill | null = null;
   handshake: Handshake | null = null;
   inboundAliases: InboundAliases | null = null;
+  /** Acknowledgements that wait for the store; null: none yet. */
+  acks: PendingAcks | null = null;
   /** Topic of the last PUBLISH, byte for byte as the client sent it. */
   lastTopic: Topic | null = null;
   /** The last answer about publishing, good for `accessVersion`. */
@@ -256,6 +259,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   /** Frees what only an open connection needs. */
   forget(): void {
     this.core.deadlines.cancel(this);
+    this.core.journal?.forget(this);
     this.rateLimit?.cancel();
     this.dropCarry();
     this.output.close();

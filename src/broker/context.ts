@@ -7,10 +7,12 @@ import type { Prng } from '../base/prng.js';
 import type { DeliveryConfig } from '../config/config.js';
 import type { Limits } from '../config/limits.js';
 import type { Message } from '../protocol/message.js';
+import type { Journal } from './journal.js';
 import type { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
 import type { ChunkPool, Output } from './output.js';
 import type { Session } from './session.js';
+import type { Storage } from './storage.js';
 import type { Turn } from './turn.js';
 
 export interface BrokerContext {
@@ -25,6 +27,9 @@ export interface BrokerContext {
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
+  /** Of a durable store; null: sessions and retained messages live in memory. */
+  readonly journal: Journal | null;
+  readonly storage: Storage | null;
   readonly observer: Observer;
   /** For messages in flight, which are soon gone. */
   readonly flightSlab: Slab;
@@ -32,4 +37,6 @@ export interface BrokerContext {
   readonly restSlab: Slab;
   /** Counts a dropped message (promise P6), by reason and for its session. */
   drop(reason: DropReason, message: Message, session?: Session): void;
+  /** As `drop`; null: the message is not at hand, only that there was one. */
+  dropFor(reason: DropReason, message: Message | null, session: Session): void;
 }

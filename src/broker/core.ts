@@ -14,11 +14,13 @@ import { Message } from '../protocol/message.js';
 import { PINGRESP } from '../protocol/packet-types.js';
 import { PublishReader } from '../protocol/publish-reader.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
+import type { Store } from '../store/store.js';
 import type { Access, ClientIdentity } from './access.js';
 import { closeConnection } from './closing.js';
 import { Connection } from './connection.js';
 import type { BrokerContext } from './context.js';
 import { Handshakes } from './handshake.js';
+import { Journal } from './journal.js';
 import { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
 import { ChunkPool, type Output } from './output.js';
@@ -28,6 +30,7 @@ import { RetainedStore } from './retained-store.js';
 import { Router } from './router.js';
 import type { Session } from './session.js';
 import { SessionRegistry } from './session-registry.js';
+import { Storage } from './storage.js';
 import { SubscriptionIndex } from './subscription-index.js';
 import { Subscriptions } from './subscriptions.js';
 import { TopicTable } from './topics.js';
@@ -49,6 +52,8 @@ export interface CoreOptions {
   readonly prng: Prng;
   readonly log: Log;
   readonly observer: Observer;
+  /** Where durable sessions and retained messages live; null: in memory. */
+  readonly store: Store | null;
   /** Runs its argument once this round's input has been read: `setImmediate`. */
   readonly schedule: (end: () => void) => void;
 }
@@ -81,6 +86,9 @@ export class BrokerCore implements BrokerContext {
   readonly publishReader = new PublishReader();
   /** Reused view of the PUBLISH being handled. */
   readonly inbound: Message;
+  /** Of a durable store; null: sessions and retained messages live in memory. */
+  readonly journal: Journal | null;
+  readonly storage: Storage | null;
   isShuttingDown = false;
   /** New connections are refused: see `MemoryGuard`. */
   isMemoryTight = false;
@@ -98,8 +106,16 @@ export class BrokerCore implements BrokerContext {
     this.retainedExpiry = new RetainedExpiry(this, this.retained);
     this.router = new Router(this, this.index);
     this.subscriptions = new Subscriptions(this, this.index, this.retained);
-    this.sessions = new SessionRegistry(this, this.router, this.subscriptions, (will) =>
-      this.publishWill(will),
+    const { store } = options;
+    this.journal = store === null ? null : new Journal(this, store);
+    this.storage =
+      this.journal === null ? null : new Storage(this.journal, this, this.index, this.topics);
+    this.sessions = new SessionRegistry(
+      this,
+      this.router,
+      this.subscriptions,
+      this.topics,
+      (will) => this.publishWill(will),
     );
     this.handshakes = new Handshakes(this);
     this.inbound = new Message(this.topics.fromName('-'), new Block(readBuffer));
@@ -130,13 +146,18 @@ export class BrokerCore implements BrokerContext {
     this.deadlines.advance(this.turn.nowMs);
   }
 
-  /** Brings the gauges up to date that are too costly to keep on the hot path. */
+  /**
+   * Brings the gauges up to date that are too costly to keep on the hot path. Of what is in a
+   * store, only the number of messages is known, and to some stores only that of online sessions.
+   */
   refreshGauges(): void {
-    let messages = 0;
+    const stored = this.journal?.store.figures().messages ?? null;
+    let messages = stored ?? 0;
     let bytes = 0;
-    for (const { outbox } of this.sessions.values()) {
+    for (const { outbox, stored: part } of this.sessions.values()) {
       if (outbox === null) continue;
-      messages += outbox.queued + outbox.inflight;
+      if (part === null) messages += outbox.queued + outbox.inflight;
+      else if (stored === null) messages += part.length;
       bytes += outbox.queuedBytes + outbox.inflightBytes;
     }
     this.metrics.messagesQueued = messages;
@@ -161,6 +182,12 @@ export class BrokerCore implements BrokerContext {
     this.observer.dropped(reason, session?.clientId ?? null, message.topic.name);
   }
 
+  dropFor(reason: DropReason, message: Message | null, session: Session): void {
+    this.metrics.dropped[reason]!++;
+    session.dropped++;
+    this.observer.dropped(reason, session.clientId, message === null ? '' : message.topic.name);
+  }
+
   /**
    * Stores, replaces or deletes the retained message of a topic [MQTT-3.3.1-5] [MQTT-3.3.1-6].
    *
@@ -169,27 +196,37 @@ export class BrokerCore implements BrokerContext {
    */
   retain(message: Message, source?: { identity: ClientIdentity; access: Access }): boolean {
     const { name } = message.topic;
+    const isOwn = this.topics.fromName(name).isReserved;
+    if (!isOwn && this.journal?.isRefusing) {
+      this.drop(DropReason.RetainedFull, message);
+      return false;
+    }
     this.retainedExpiry.onChange(name, null);
     if (message.payloadLength === 0) {
-      this.retained.delete(name);
+      if (this.retained.delete(name)) this.storeRetained(name, null);
       return true;
     }
     const { retainedMessagesMax, retainedBytesMax } = this.limits;
     const before = this.retained.get(name);
     const bytes = this.retained.clientBytes - (before?.payloadLength ?? 0) + message.payloadLength;
-    const isOwn = this.topics.fromName(name).isReserved;
     const isFull = before === null && this.retained.clientSize >= retainedMessagesMax;
     const isTooMuch = retainedBytesMax > 0 && bytes > retainedBytesMax;
     if (!isOwn && ((retainedMessagesMax > 0 && isFull) || isTooMuch)) {
-      this.retained.delete(name);
+      if (this.retained.delete(name)) this.storeRetained(name, null);
       this.drop(DropReason.RetainedFull, message);
       return false;
     }
     const kept = message.keepLong(this.restSlab);
     this.retained.set(kept);
+    if (!isOwn) this.storeRetained(name, kept);
     this.retainedExpiry.onChange(name, kept);
     if (source !== undefined) this.subscriptions.rememberSource(kept, source);
     return true;
+  }
+
+  /** Writes a retained message, or that there is none (null), to a durable store. */
+  storeRetained(topic: string, message: Message | null): void {
+    this.journal?.retain(topic, message);
   }
 
   /** The bytes of a parse are about to be given up. */
@@ -252,7 +289,9 @@ export class BrokerCore implements BrokerContext {
   private distribute(pending: PendingWill | null, message: Message): void {
     const topic = this.topics.fromName(message.topic.name);
     if (this.observer.wantsPublish) this.observer.published(pending?.identity ?? null, message);
+    const suspended = this.journal?.suspend() ?? null;
     if (message.retain) this.retain(message, pending ?? undefined);
     this.router.publish(topic, message, null, false);
+    this.journal?.resume(suspended);
   }
 }

@@ -12,7 +12,9 @@ import { acknowledge } from './acknowledgements.js';
 import { closeConnection } from './closing.js';
 import type { Connection } from './connection.js';
 import { holdForAnswer } from './held-for-answer.js';
+import type { Journal } from './journal.js';
 import { DropReason } from './metrics.js';
+import { PendingAck, PendingAcks } from './pending-acks.js';
 import { Routed } from './router.js';
 import type { Session } from './session.js';
 import { isSameName, type Topic } from './topics.js';
@@ -94,7 +96,12 @@ function isRepeated(connection: Connection, packetId: number): boolean {
   const receiver = connection.session!.receiving();
   if (receiver.isHeld(packetId)) {
     receiver.onRepeated(packetId);
-    acknowledge(connection, PUBREC_BYTE, packetId, ReasonCode.Success, null);
+    const pending = receiver.pendingOf(packetId);
+    if (pending !== null) {
+      acksOf(connection).add(pending);
+      return true;
+    }
+    answer(connection, 2, packetId, ReasonCode.Success, null);
     return true;
   }
   if (receiver.inflight >= connection.receiveMaximum) {
@@ -228,15 +235,23 @@ function accept(
     answer(connection, message.qos, packetId, ReasonCode.QuotaExceeded, 'message too large');
     return;
   }
+  if (core.journal?.isOverloaded && (message.qos > 0 || message.retain)) {
+    closeConnection(connection, ReasonCode.ServerBusy, 'too much waits for the store', {});
+    return;
+  }
   if (core.observer.wantsPublish) core.observer.published(connection.identity, message);
+  const journal = message.qos > 0 ? core.journal : null;
+  if (journal !== null) beginStored(journal, session, message, packetId);
   let code: number = ReasonCode.Success;
   const mayRefuse = message.qos > 0 && connection.isV5 && !connection.isClosed;
   const routed = core.router.publish(topic, message, connection, mayRefuse);
   if (message.retain && routed !== Routed.Refused && !retain(connection, message)) {
     code = ReasonCode.QuotaExceeded;
   }
+  if (message.retain || message.qos === 2) core.journal?.press(connection);
   const { qos } = message;
   if (qos === 0) return;
+  const pending = journal === null ? null : journal.end();
   if (routed === Routed.Refused) {
     core.drop(DropReason.Refused, message);
     code = ReasonCode.QuotaExceeded;
@@ -244,10 +259,74 @@ function accept(
     code = ReasonCode.NoMatchingSubscribers;
   }
   // Without a connection the client is not told to give it up: it may send it again.
-  if (qos === 2 && (code < ReasonCode.UnspecifiedError || connection.isClosed)) {
+  const isTaken = code < ReasonCode.UnspecifiedError || connection.isClosed;
+  if (qos === 2 && (isTaken || pending !== null)) {
     session.receiving().onPublish(packetId);
+    if (pending !== null) session.receiving().awaitSafe(packetId, pending);
   }
-  answer(connection, qos, packetId, code, null);
+  if (pending === null) answer(connection, qos, packetId, code, null);
+  else answerWhenSafe(connection, qos, packetId, code, pending);
+}
+
+/** What is written for the message from here on, its acknowledgement waits for. */
+function beginStored(journal: Journal, session: Session, message: Message, packetId: number): void {
+  journal.begin();
+  const { stored } = session;
+  if (message.qos < 2 || stored === null) return;
+  const earlier = session.receiving().resumeNumber(packetId);
+  const number = earlier > 0 ? earlier : stored.hold(packetId).number;
+  journal.markWith({ publisherId: session.clientId, number });
+}
+
+/** PUBACK or PUBREC, once what it says is true. */
+function answerWhenSafe(
+  connection: Connection,
+  qos: number,
+  packetId: number,
+  code: number,
+  pending: PendingAck,
+): void {
+  pending.firstByte = qos === 1 ? PUBACK_BYTE : PUBREC_BYTE;
+  pending.packetId = packetId;
+  pending.reasonCode = code;
+  if (!connection.isClosed) acksOf(connection).add(pending);
+}
+
+function acksOf(connection: Connection): PendingAcks {
+  connection.acks ??= new PendingAcks(
+    {
+      prepare: (ack) => forgetRefused(connection, ack),
+      send: (ack) => sendAck(connection, ack),
+    },
+    connection,
+  );
+  return connection.acks;
+}
+
+function sendAck(connection: Connection, ack: PendingAck): void {
+  if (connection.isClosed || connection.sender === null) return;
+  const { packetId, isRefused, reason } = ack;
+  const firstByte = ack.firstByte === PUBACK_BYTE ? PUBACK_BYTE : PUBREC_BYTE;
+  if (isRefusedQos2(connection, ack)) connection.session!.receiver?.forget(packetId);
+  const code = isRefused ? ReasonCode.QuotaExceeded : ack.reasonCode;
+  acknowledge(connection, firstByte, packetId, code, reason);
+}
+
+/**
+ * The client may use the identifier of a QoS 2 message again as soon as it hears that it was not
+ * taken: by then it is not in the store any more, or the next message would pass for a repetition.
+ */
+function forgetRefused(connection: Connection, ack: PendingAck): void {
+  if (connection.isClosed || !isRefusedQos2(connection, ack)) return;
+  const { stored, receiver } = connection.session!;
+  if (stored === null || !receiver?.isTaken(ack.packetId)) return;
+  ack.pending++;
+  stored.forget(ack.packetId, () => ack.onSafe());
+}
+
+/** The client is told: MQTT 5.0 only. */
+function isRefusedQos2(connection: Connection, ack: PendingAck): boolean {
+  return connection.isV5 && ack.firstByte === PUBREC_BYTE && ack.isFailed;
 }
 
 function retain(connection: Connection, message: Message): boolean {
@@ -267,7 +346,30 @@ function answer(
   if (qos === 2 && !connection.isV5 && code >= ReasonCode.UnspecifiedError) {
     connection.session!.receiving().onPublish(packetId);
   }
-  acknowledge(connection, qos === 1 ? PUBACK_BYTE : PUBREC_BYTE, packetId, code, reason);
+  const firstByte = qos === 1 ? PUBACK_BYTE : PUBREC_BYTE;
+  if (mayAnswerNow(connection, qos, packetId, code)) {
+    acknowledge(connection, firstByte, packetId, code, reason);
+    return;
+  }
+  const ready = new PendingAck();
+  ready.firstByte = firstByte;
+  ready.packetId = packetId;
+  ready.reasonCode = code;
+  ready.reason = reason;
+  acksOf(connection).add(ready);
+}
+
+/** Those of earlier messages go first, and what a store has of a refused one is forgotten first. */
+function mayAnswerNow(
+  { acks, session, core }: Connection,
+  qos: number,
+  packetId: number,
+  code: number,
+): boolean {
+  if (core.journal === null) return true;
+  if (acks !== null && !acks.isEmpty) return false;
+  if (qos < 2 || code < ReasonCode.UnspecifiedError) return true;
+  return !session!.receiver?.isTaken(packetId);
 }
 
 /** A message that is wrong in itself: QoS 0 has no answer but DISCONNECT. */

@@ -2,22 +2,15 @@
  * What the turn changes in durable sessions and retained messages, on its way to the store: one
  * write per session and turn, handed over when the turn ends. Without a durable store there is no
  * journal, and nobody pays for it.
+ *
+ * What waits for the store is weighed. Above a first limit whoever adds to it is paused; above a
+ * second one nothing more is taken, so that a store that is away costs bounded memory.
  */
+import type { Deadline } from '../base/deadline-heap.js';
 import type { Message } from '../protocol/message.js';
-import type {
-  Append,
-  Disconnect,
-  HeldId,
-  Mark,
-  QueueLimits,
-  RetainedWrite,
-  SessionWrite,
-  Settled,
-  Store,
-  StoredSubscription,
-  WriteOutcome,
-} from '../store/store.js';
+import type { Mark, RetainedWrite, Store } from '../store/store.js';
 import type { BrokerContext } from './context.js';
+import type { Draft, PendingMessage } from './draft.js';
 import { PendingAck } from './pending-acks.js';
 import { type Pausable, Pressure } from './pressure.js';
 import type { SharedGroup } from './shared-group.js';
@@ -26,59 +19,41 @@ import type { StoredSession } from './stored-session.js';
 import type { Flushable } from './turn.js';
 
 /** Bytes that may wait for the store before sources are paused. */
-const PENDING_BYTES_MAX = 8 * 1024 * 1024;
+export const PENDING_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes from which on nothing more is taken: paused sources leave, and others come. */
+export const OVERLOAD_BYTES = 4 * PENDING_BYTES_MAX;
+/** What anything that waits costs beside its bytes. */
+export const ITEM_BYTES = 128;
+/** How soon what the store could not do is tried again. */
+const RETRY_MS = 1_000;
 
-/** A message that is on its way to a session's queue. */
-export interface PendingMessage {
-  readonly message: Message;
-  readonly qos: number;
-  readonly retain: boolean;
-  readonly ids: readonly number[] | null;
-  readonly group: SharedGroup | null;
+/** Something that failed while the store was away. */
+export interface Retry {
+  retry(): void;
+}
+
+/** What is being routed, while something else is. */
+export interface Suspended {
+  readonly isAcknowledged: boolean;
   readonly ack: PendingAck | null;
+  readonly mark: Mark | null;
 }
 
-/** The write of one session, while the turn adds to it. */
-export class Draft implements SessionWrite {
-  readonly clientId: string;
-  epoch = 0;
-  readonly append: Append[] = [];
-  /** As `append`. */
-  readonly messages: PendingMessage[] = [];
-  limits: QueueLimits | null = null;
-  nextSeq = 0;
-  settled: Settled | null = null;
-  readonly released: number[] = [];
-  readonly held: HeldId[] = [];
-  readonly forgotten: number[] = [];
-  readonly subscribed: StoredSubscription[] = [];
-  readonly unsubscribed: string[] = [];
-  disconnect: Disconnect | null = null;
-  dismissesWill = false;
-  ends = false;
-  /** Bytes of records, counted until the write is safe. */
-  bytes = 0;
-  /** Called in order when all of it is safe. */
-  readonly whenSafe: (() => void)[] = [];
-  readonly onDone: (outcome: WriteOutcome) => void;
-
-  constructor(clientId: string, onDone: (draft: Draft, outcome: WriteOutcome) => void) {
-    this.clientId = clientId;
-    this.onDone = (outcome) => onDone(this, outcome);
-  }
-}
-
-export class Journal implements Flushable {
+export class Journal implements Flushable, Deadline {
   readonly store: Store;
   /** Writes that are not safe yet. */
   pendingWrites = 0;
-  /** Bytes of the messages in them. */
+  /** What they weigh. */
   pendingBytes = 0;
+  deadlineMs = 0;
+  heapIndex = -1;
   private readonly context: BrokerContext;
   private readonly pressure: Pressure;
   private drafts: StoredSession[] = [];
   private retained: RetainedWrite[] = [];
+  private retries = new Set<Retry>();
   private isDirty = false;
+  private isClosed = false;
   /** Of the PUBLISH that is being routed. */
   private isAcknowledged = false;
   private ack: PendingAck | null = null;
@@ -99,13 +74,25 @@ export class Journal implements Flushable {
     return this.store.wallMs() - this.context.clock.nowMs();
   }
 
-  /**
-   * A PUBLISH is about to be routed, and its acknowledgement waits for what it writes.
-   *
-   * @param mark of a QoS 2 message of a durable session
-   */
-  begin(mark: Mark | null): void {
+  /** So much waits that nothing more is taken. */
+  get isOverloaded(): boolean {
+    return this.pendingBytes >= OVERLOAD_BYTES;
+  }
+
+  /** As `isOverloaded`, but what was begun is finished: it is acknowledged to its publisher. */
+  get isRefusing(): boolean {
+    return this.isOverloaded && !this.isAcknowledged;
+  }
+
+  /** A PUBLISH is about to be routed, and its acknowledgement waits for what it writes. */
+  begin(): void {
     this.isAcknowledged = true;
+    this.ack = null;
+    this.mark = null;
+  }
+
+  /** The message being routed is of QoS 2, and its publisher's session durable. */
+  markWith(mark: Mark): void {
     this.mark = mark;
   }
 
@@ -116,6 +103,25 @@ export class Journal implements Flushable {
     this.ack = null;
     this.mark = null;
     return ack;
+  }
+
+  /**
+   * Another message is routed in between: a hook that was asked about the first one published it,
+   * or ended a connection with a will. It has neither its mark nor its acknowledgement.
+   */
+  suspend(): Suspended | null {
+    if (!this.isAcknowledged) return null;
+    const { isAcknowledged, ack, mark } = this;
+    this.end();
+    return { isAcknowledged, ack, mark };
+  }
+
+  /** Goes on with what `suspend` interrupted. */
+  resume(suspended: Suspended | null): void {
+    if (suspended === null) return;
+    this.isAcknowledged = suspended.isAcknowledged;
+    this.ack = suspended.ack;
+    this.mark = suspended.mark;
   }
 
   /** Lets the acknowledgement of the PUBLISH being routed wait for one write more. */
@@ -135,12 +141,12 @@ export class Journal implements Flushable {
     ids: readonly number[] | null,
     group: SharedGroup | null,
   ): void {
-    const record = this.record(message, qos, retain, ids, group);
-    const mark = qos === 2 ? this.mark : null;
-    draft.append.push({ record, payloadBytes: message.payloadLength, mark });
-    draft.messages.push({ message, qos, retain, ids, group, ack: this.await() });
-    draft.bytes += record.length;
-    this.pendingBytes += record.length;
+    this.add(draft, { message, qos, retain, ids, group, mark: this.mark, ack: this.await() });
+  }
+
+  /** A message whose write was refused for its epoch. */
+  appendAgain(draft: Draft, pending: PendingMessage): void {
+    this.add(draft, pending);
   }
 
   /** Stores or deletes (null) a retained message. */
@@ -148,7 +154,7 @@ export class Journal implements Flushable {
     const ack = this.await();
     const record =
       message === null ? null : recordOf(message, message.qos, true, null, '', this.wallOffsetMs);
-    const bytes = record === null ? 0 : record.length;
+    const bytes = ITEM_BYTES + (record === null ? 0 : record.length);
     this.pendingBytes += bytes;
     const onDone = (): void => {
       this.onSafe(bytes);
@@ -164,15 +170,46 @@ export class Journal implements Flushable {
     this.markDirty();
   }
 
+  /** Counts what was added to a draft beside its messages. */
+  weigh(draft: Draft, bytes: number): void {
+    draft.bytes += bytes;
+    this.pendingBytes += bytes;
+  }
+
   /** Too much waits for the store: a source is paused until it has caught up. */
   press(publisher: Pausable | null): void {
     if (this.pendingBytes < PENDING_BYTES_MAX) return;
     this.pressure.onFull(publisher, this.context.turn.nowMs);
   }
 
-  /** Hands the turn's writes over. */
+  /** A source is gone. */
+  forget(publisher: Pausable): void {
+    this.pressure.forget(publisher);
+  }
+
+  /** The store could not do something: it is tried again in a while. */
+  retryLater(what: Retry): void {
+    if (this.isClosed) return;
+    const { deadlines, clock } = this.context;
+    if (this.retries.size === 0) deadlines.schedule(this, clock.nowMs() + RETRY_MS);
+    this.retries.add(what);
+  }
+
+  onDeadline(): void {
+    const { retries } = this;
+    this.retries = new Set();
+    for (const what of retries) what.retry();
+  }
+
+  /** What comes from the store is input as well. */
+  beginTurn(): void {
+    this.context.turn.begin();
+  }
+
+  /** Hands over what was written since the last time. */
   flush(): void {
     this.isDirty = false;
+    if (this.isClosed || (this.drafts.length === 0 && this.retained.length === 0)) return;
     this.lastMessage = null;
     this.lastRecord = null;
     const { drafts, retained } = this;
@@ -183,14 +220,27 @@ export class Journal implements Flushable {
     this.store.write({ sessions, retained });
   }
 
+  /** The store is about to be closed: hands over the rest, and nothing after that. */
+  close(): void {
+    this.flush();
+    this.isClosed = true;
+    this.context.deadlines.cancel(this);
+    this.retries.clear();
+  }
+
   /** A write is safe, or its session is not ours any more. */
   onSafe(bytes: number): void {
-    this.context.turn.begin();
+    this.beginTurn();
     this.pendingWrites--;
     this.pendingBytes -= bytes;
-    if (this.pendingBytes < PENDING_BYTES_MAX / 2) {
-      this.pressure.onDrained();
-    }
+    if (this.pendingBytes < PENDING_BYTES_MAX / 2) this.pressure.onDrained();
+  }
+
+  private add(draft: Draft, pending: PendingMessage): void {
+    const record = this.record(pending);
+    draft.append.push({ record, payloadBytes: pending.message.payloadLength, mark: pending.mark });
+    draft.messages.push(pending);
+    this.weigh(draft, record.length + ITEM_BYTES);
   }
 
   private markDirty(): void {
@@ -199,13 +249,7 @@ export class Journal implements Flushable {
     this.context.turn.markDirty(this);
   }
 
-  private record(
-    message: Message,
-    qos: number,
-    retain: boolean,
-    ids: readonly number[] | null,
-    group: SharedGroup | null,
-  ): Buffer {
+  private record({ message, qos, retain, ids, group }: PendingMessage): Buffer {
     const isPlain = ids === null && group === null;
     const kind = qos * 2 + (retain ? 1 : 0);
     if (isPlain && this.lastMessage === message && this.lastKind === kind) return this.lastRecord!;

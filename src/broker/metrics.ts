@@ -15,6 +15,7 @@ export const DropReason = {
   NotAuthorized: 7,
   RetainedFull: 8,
   Refused: 9,
+  Unreadable: 10,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -30,6 +31,7 @@ export const dropReasonNames: readonly string[] = [
   'not_authorized',
   'retained_full',
   'refused',
+  'unreadable',
 ];
 
 export class Metrics {

@@ -21,7 +21,8 @@ import type { Message } from '../protocol/message.js';
 import type { OutboxEntry, Undelivered } from './outbox-entry.js';
 import type { SharedGroup } from './shared-group.js';
 
-const IDS = 65_535;
+/** Packet identifiers: numbers as far apart never are in flight together. */
+export const IDS = 65_535;
 const RING_START = 16;
 
 export const QUEUED = 0;
@@ -33,6 +34,8 @@ export const QOS_SHIFT = 2;
 const RETAIN = 0x10;
 /** The message was sent on an earlier connection. */
 export const WAS_SENT = 0x20;
+/** Of a stored queue, done: the store does not have it any more. */
+export const GONE = 0x40;
 
 export function packetIdOf(seq: number): number {
   return ((seq - 1) % IDS) + 1;
@@ -307,7 +310,7 @@ export class Outbox {
   }
 
   /** Moves nextSeq, and firstSeq with it, behind what was dropped: it is not met again. */
-  private skipDone(): void {
+  protected skipDone(): void {
     const { endSeq, flags, mask } = this;
     while (this.nextSeq < endSeq && (flags[this.nextSeq & mask]! & STATE) === DONE) this.nextSeq++;
     this.advance();

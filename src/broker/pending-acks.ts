@@ -4,41 +4,64 @@
  * [MQTT-4.6.0-2] [MQTT-4.6.0-3], so one that is ready waits for those before it.
  */
 
+import { ReasonCode } from '../protocol/reason-codes.js';
+import type { Pausable } from './pressure.js';
+
+/** Acknowledgements that may wait on one connection; with more it is not read. */
+export const ACKS_WAITING_MAX = 16_384;
+
 /** The acknowledgement of one PUBLISH. */
 export class PendingAck {
   /** Writes that are not safe yet. */
   pending = 0;
-  /** PUBACK or PUBREC; set by `PendingAcks.add`. */
+  /** PUBACK_BYTE or PUBREC_BYTE. */
   firstByte = 0;
   packetId = 0;
   reasonCode = 0;
+  /** Reason String; null: none. */
+  reason: string | null = null;
   /** A queue did not take the message, and `queue_full_policy refuse` says to tell. */
   isRefused = false;
+  /** What comes before it goes out was begun: see `AckSender.prepare`. */
+  isPrepared = false;
   private owner: PendingAcks | null = null;
 
-  /** The writes are on their way, and the answer is known. */
-  waitIn(owner: PendingAcks, firstByte: number, packetId: number, reasonCode: number): void {
+  /** Says that the message was not taken. */
+  get isFailed(): boolean {
+    return this.isRefused || this.reasonCode >= ReasonCode.UnspecifiedError;
+  }
+
+  /** It goes out on the connection that `owner` belongs to. */
+  waitIn(owner: PendingAcks): void {
     this.owner = owner;
-    this.firstByte = firstByte;
-    this.packetId = packetId;
-    this.reasonCode = reasonCode;
+    this.isPrepared = false;
   }
 
   /** One write is safe. */
   onSafe(): void {
     this.pending--;
-    if (this.pending === 0) this.owner?.sendReady();
+    if (this.pending === 0) this.owner?.onReady(this);
   }
+}
+
+export interface AckSender {
+  /** All writes are safe. It may begin more, which count in `pending`. */
+  prepare(ack: PendingAck): void;
+  send(ack: PendingAck): void;
 }
 
 /** Those of one connection, oldest first. */
 export class PendingAcks {
   private waiting: PendingAck[] = [];
   private head = 0;
-  private readonly send: (ack: PendingAck) => void;
+  private isHolding = false;
+  private readonly sender: AckSender;
+  private readonly source: Pausable | null;
 
-  constructor(send: (ack: PendingAck) => void) {
-    this.send = send;
+  /** @param source who is paused while too many wait; null: nobody */
+  constructor(sender: AckSender, source: Pausable | null = null) {
+    this.sender = sender;
+    this.source = source;
   }
 
   get isEmpty(): boolean {
@@ -49,19 +72,32 @@ export class PendingAcks {
     return this.waiting.length - this.head;
   }
 
-  add(ack: PendingAck, firstByte: number, packetId: number, reasonCode: number): void {
-    ack.waitIn(this, firstByte, packetId, reasonCode);
+  add(ack: PendingAck): void {
+    ack.waitIn(this);
     this.waiting.push(ack);
-    if (ack.pending === 0) this.sendReady();
+    if (ack.pending === 0) this.onReady(ack);
+    if (this.isHolding || this.size < ACKS_WAITING_MAX) return;
+    this.isHolding = true;
+    this.source?.hold();
+  }
+
+  /** An acknowledgement is ready, wherever it stands. */
+  onReady(ack: PendingAck): void {
+    if (!ack.isPrepared) {
+      ack.isPrepared = true;
+      this.sender.prepare(ack);
+      if (ack.pending > 0) return;
+    }
+    this.sendReady();
   }
 
   /** Sends from the oldest on, up to the first that is not ready. */
-  sendReady(): void {
+  private sendReady(): void {
     const { waiting } = this;
     while (this.head < waiting.length && waiting[this.head]!.pending === 0) {
       const ack = waiting[this.head]!;
       this.head++;
-      this.send(ack);
+      this.sender.send(ack);
     }
     if (this.head === waiting.length) {
       waiting.length = 0;
@@ -70,5 +106,8 @@ export class PendingAcks {
       this.waiting = waiting.slice(this.head);
       this.head = 0;
     }
+    if (!this.isHolding || this.size > ACKS_WAITING_MAX / 2) return;
+    this.isHolding = false;
+    this.source?.release();
   }
 }

@@ -47,6 +47,12 @@ export class Pressure implements Deadline {
     this.releaseAll();
   }
 
+  /** A publisher is gone; it is not released any more. */
+  forget(publisher: Pausable): void {
+    if (!this.held.delete(publisher)) return;
+    if (this.held.size === 0) this.deadlines.cancel(this);
+  }
+
   onDeadline(): void {
     this.isStuck = true;
     this.releaseAll();

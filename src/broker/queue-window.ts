@@ -1,9 +1,13 @@
 /**
  * An outbox whose numbers are given by the store: the part of a stored queue that is in memory.
- * Numbers that the store does not have any more are taken as done.
+ * Numbers that the store does not have any more are gone: done, and the store need not be told.
+ *
+ * It spans 65 535 numbers at most, as more could not be sent anyway: a client that leaves its
+ * oldest message unacknowledged, while the queue behind it overflows again and again, costs no
+ * more than that.
  */
 import type { Message } from '../protocol/message.js';
-import { DONE, Outbox, QOS_SHIFT, QUEUED, RELEASED, STATE, WAS_SENT } from './outbox.js';
+import { DONE, GONE, IDS, Outbox, QOS_SHIFT, QUEUED, RELEASED, STATE, WAS_SENT } from './outbox.js';
 
 export class QueueWindow extends Outbox {
   /** Below it messages may have been sent on earlier connections. */
@@ -32,17 +36,20 @@ export class QueueWindow extends Outbox {
     const slot = this.addSlot();
     this.flags[slot] = RELEASED | (2 << QOS_SHIFT) | WAS_SENT;
     this.inflight++;
+    if (this.nextSeq === this.endSeq - 1) this.nextSeq++;
   }
 
-  /** Numbers up to `seq`, without it, are done. */
-  skipTo(seq: number): void {
-    if (this.firstSeq === this.endSeq && seq > this.endSeq) {
-      this.firstSeq = seq;
-      this.nextSeq = seq;
-      this.endSeq = seq;
-      return;
-    }
-    while (this.endSeq < seq) this.flags[this.addSlot()] = DONE;
+  /** True while a number more may be added. */
+  get hasRoom(): boolean {
+    return this.endSeq - this.firstSeq < IDS;
+  }
+
+  /** The next number is done. @param isGone the store does not have it any more */
+  addDone(isGone: boolean): void {
+    // On its own: `flags` may be another array afterwards.
+    const slot = this.addSlot();
+    this.flags[slot] = isGone ? DONE | GONE : DONE;
+    this.skipDone();
   }
 
   /** The store gave a message up for a newer one; null: it was sent, or is done, here. */
@@ -54,14 +61,16 @@ export class QueueWindow extends Outbox {
     this.queued--;
     this.queuedBytes -= message.payloadLength;
     this.finish(slot);
+    this.flags[slot] = DONE | GONE;
+    this.skipDone();
     return message;
   }
 
-  /** Numbers from `firstSeq` on that are done, ascending. */
+  /** Numbers from `firstSeq` on that are done, without those that are gone; ascending. */
   doneSeqs(): number[] {
     const done: number[] = [];
     for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
-      if ((this.flags[seq & this.mask]! & STATE) === DONE) done.push(seq);
+      if ((this.flags[seq & this.mask]! & (STATE | GONE)) === DONE) done.push(seq);
     }
     return done;
   }

@@ -83,8 +83,12 @@ export class Router {
    * @returns false when there is none
    */
   redeliver(left: SharedGroup, message: Message): boolean {
-    // The group may have been empty, and so forgotten, in between.
-    const group = this.index.findGroup(left.filter, left.shareName);
+    return this.redeliverTo(left.filter, left.shareName, message);
+  }
+
+  /** As `redeliver`, to the group of that name, which may have been empty in between. */
+  redeliverTo(filter: string, shareName: string, message: Message): boolean {
+    const group = this.index.findGroup(filter, shareName);
     const member = group === null ? null : this.pick(group, message);
     if (member === null) return false;
     member.session.deliver(message, member, null, null);

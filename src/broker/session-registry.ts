@@ -2,12 +2,18 @@
  * All sessions by client id: how they begin, pass from one connection to the next, and end.
  */
 import type { Message } from '../protocol/message.js';
+import type { Claim, ClaimRequest } from '../store/store.js';
 import type { Access, ClientIdentity } from './access.js';
+import { Claims } from './claims.js';
 import type { BrokerContext } from './context.js';
+import { Endings } from './endings.js';
 import { DropReason } from './metrics.js';
+import { Receiver } from './receiver.js';
 import type { Router } from './router.js';
 import { EXPIRY_NEVER, Session } from './session.js';
+import { encodeWill } from './stored-client.js';
 import type { Subscriptions } from './subscriptions.js';
+import type { TopicTable } from './topics.js';
 import type { PendingWill } from './will.js';
 
 /** How wills get out; the core publishes them. */
@@ -24,13 +30,23 @@ export class SessionRegistry {
   private readonly router: Router;
   private readonly subscriptions: Subscriptions;
   private readonly publishWill: PublishWill;
+  /** Of a durable store; null without. */
+  readonly claims: Claims | null;
+  private readonly endings: Endings | null;
+  /** Clients that are not in `size` yet: the store is asked about them. */
+  arriving = 0;
 
   constructor(
     context: BrokerContext,
     router: Router,
     subscriptions: Subscriptions,
+    topics: TopicTable,
     publishWill: PublishWill,
   ) {
+    const { journal } = context;
+    const claims = journal === null ? null : new Claims(journal);
+    this.claims = claims;
+    this.endings = journal === null ? null : new Endings(journal, claims!, context, router, topics);
     this.context = context;
     this.router = router;
     this.subscriptions = subscriptions;
@@ -49,27 +65,56 @@ export class SessionRegistry {
     return this.byClientId.values();
   }
 
+  /** Closes the connection that holds a client's session [MQTT-3.1.4-3]. */
+  evict(clientId: string): void {
+    const connection = this.get(clientId)?.connection;
+    if (connection == null) return;
+    this.context.metrics.sessionsTakenOver++;
+    connection.onTakenOver();
+  }
+
+  /**
+   * Makes way for a claim. Null: at once; else the store is asked when what an earlier session
+   * left is passed on.
+   *
+   * @throws BrokerError `STORE_AWAY`
+   */
+  prepareClaim({ clientId, cleanStart }: ClaimRequest): Promise<void> | null {
+    this.evict(clientId);
+    const session = this.get(clientId);
+    if (session !== null) {
+      // Before the claim, or what is published until it is answered would be in the new queue.
+      if (cleanStart) this.end(session);
+      // An answer about a QoS 2 message from the last connection comes too late: it is sent again.
+      session.epoch++;
+    }
+    return this.endings!.finish(clientId);
+  }
+
   /**
    * The session for a client that was let in: its old one, or a new one. A connection that holds
-   * it is closed first [MQTT-3.1.4-3].
+   * it is closed first.
+   *
+   * @param claim what the store has of it; null: there is no store, or it need not be asked
    */
   open(
     identity: ClientIdentity,
     access: Access,
     cleanStart: boolean,
     expiryInterval: number,
+    claim: Claim | null,
   ): OpenedSession {
+    this.evict(identity.clientId);
     let session = this.get(identity.clientId);
-    if (session?.connection) {
-      this.context.metrics.sessionsTakenOver++;
-      session.connection.onTakenOver();
-      session = this.get(identity.clientId);
-    }
-    if (session !== null && (cleanStart || !session.isDurable)) {
+    const isKept = claim === null ? !cleanStart && session?.isDurable === true : claim.isPresent;
+    if (session !== null && !isKept) {
+      // The claim has deleted what was stored.
+      if (claim !== null) session.stored = null;
       this.end(session);
       session = null;
     }
-    const isPresent = session !== null;
+    const isPresent = isKept;
+    const isKnown = session !== null;
     if (session === null) {
       session = this.begin(identity, access);
     } else {
@@ -78,7 +123,18 @@ export class SessionRegistry {
     }
     session.isDurable = expiryInterval > 0;
     session.expiryInterval = expiryInterval;
+    if (isKept) this.endings?.forgive(identity.clientId);
+    if (claim !== null && claim.epoch > 0) this.attachStored(session, claim, isKnown);
     return { session, isPresent };
+  }
+
+  /** A session as the store has it, without a connection. */
+  restore(identity: ClientIdentity, access: Access, epoch: number): Session {
+    const session = this.begin(identity, access);
+    session.isDurable = true;
+    session.expiryInterval = EXPIRY_NEVER;
+    this.context.storage!.of(session, epoch);
+    return session;
   }
 
   /** A session without a connection of its own: of a subscriber in this process. */
@@ -105,6 +161,7 @@ export class SessionRegistry {
     }
     const { nowMs } = this.context.turn;
     const { deadlines } = this.context;
+    if (session.stored !== null) this.detachStored(session, will);
     if (session.expiryInterval < EXPIRY_NEVER) {
       deadlines.schedule(session, nowMs + session.expiryInterval * 1000);
     }
@@ -125,7 +182,13 @@ export class SessionRegistry {
     const { context } = this;
     context.metrics.sessions = this.size;
     context.deadlines.cancel(session);
+    const { stored } = session;
+    const isInGroup = hasGroup(session);
     this.subscriptions.removeAll(session);
+    if (stored !== null) {
+      session.outbox = null;
+      this.endings!.end(session, stored, isInGroup);
+    }
     const will = session.will;
     if (will !== null) {
       this.dismissWill(session);
@@ -150,7 +213,10 @@ export class SessionRegistry {
   /** A will whose time has come. */
   onWillDue(pending: PendingWill): void {
     const session = this.get(pending.identity.clientId);
-    if (session?.will === pending) session.will = null;
+    if (session?.will === pending) {
+      session.will = null;
+      session.stored?.dismissWill();
+    }
     this.publishWill(pending);
   }
 
@@ -169,6 +235,35 @@ export class SessionRegistry {
     session.recheckQueue();
   }
 
+  private attachStored(session: Session, claim: Claim, isKnown: boolean): void {
+    session.outbox = this.context.storage!.of(session, claim.epoch).attach(claim);
+    if (!isKnown) {
+      for (const subscription of claim.subscriptions) {
+        this.subscriptions.restore(session, subscription);
+      }
+    }
+    const before = session.receiver;
+    session.receiver = claim.held.length === 0 ? null : new Receiver();
+    session.receiver?.restore(claim.held, claim.isHeldRouted, before);
+    // The rules may be others than those that the queue was filled by.
+    if (session.access.restrictsRead) session.recheckQueue();
+  }
+
+  private detachStored(session: Session, will: PendingWill | null): void {
+    const { context } = this;
+    const wallMs = context.journal!.store.wallMs();
+    const { expiryInterval } = session;
+    const isForEver = expiryInterval >= EXPIRY_NEVER;
+    const isDelayed = will !== null && will.will.willDelayInterval > 0;
+    session.outbox = null;
+    if (session.receiver?.isEmpty) session.receiver = null;
+    session.stored!.detach(
+      isForEver ? Number.POSITIVE_INFINITY : wallMs + expiryInterval * 1000,
+      isDelayed ? encodeWill(will.will) : null,
+      isDelayed ? wallMs + will.will.willDelayInterval * 1000 : 0,
+    );
+  }
+
   private expire(session: Session): void {
     if (session.connection !== null) return;
     this.context.metrics.sessionsExpired++;
@@ -181,6 +276,11 @@ export class SessionRegistry {
     this.context.deadlines.cancel(session.will);
     session.will = null;
   }
+}
+
+function hasGroup(session: Session): boolean {
+  for (const { group } of session.subscriptions?.values() ?? []) if (group !== null) return true;
+  return false;
 }
 
 /** True when nothing differs that access may go by, but for the network address. */

@@ -14,15 +14,16 @@ import type { BrokerContext } from './context.js';
 import type { FrameCache } from './frames.js';
 import { DropReason } from './metrics.js';
 import { Outbox, packetIdOf } from './outbox.js';
-import { OutboxEntry } from './outbox-entry.js';
 import type { Pausable } from './pressure.js';
+import { pumpOutbox } from './pump.js';
+import { exceedsEmptyQueue, exceedsQueue, hasByteWindow, isFilling } from './queue-limits.js';
 import { Receiver } from './receiver.js';
 import type { RetainedBacklog } from './retained-backlog.js';
 import type { Sender } from './sender.js';
+import type { StoredSession } from './stored-session.js';
 import type { Subscription } from './subscription.js';
 import type { Flushable } from './turn.js';
 import type { PendingWill } from './will.js';
-import { withhold } from './withhold.js';
 
 /** Seconds; this interval and above: the session never expires. */
 export const EXPIRY_NEVER = 0xffff_ffff;
@@ -34,8 +35,6 @@ export interface SessionConnection extends Pausable {
   /** An operator or an embedding program ends the connection. */
   disconnect(reasonCode: number, detail: string): void;
 }
-
-const entry = new OutboxEntry();
 
 export class Session implements Deadline, Flushable {
   readonly clientId: string;
@@ -52,6 +51,8 @@ export class Session implements Deadline, Flushable {
   /** Filter as the client gave it → subscription; null: none yet. */
   subscriptions: Map<string, Subscription> | null = null;
   outbox: Outbox | null = null;
+  /** Of a durable session with a durable store: where its messages go first; null: none. */
+  stored: StoredSession | null = null;
   receiver: Receiver | null = null;
   will: PendingWill | null = null;
   /** Retained messages that did not fit when it subscribed; null: none. */
@@ -62,9 +63,9 @@ export class Session implements Deadline, Flushable {
   handler: ((message: Message, subscription: Subscription) => void) | null = null;
   deadlineMs = 0;
   heapIndex = -1;
-  private isPumpPending = false;
   /** Messages with a lower number wait since before access changed: see `recheckQueue`. */
-  private recheckBefore = 0;
+  recheckBefore = 0;
+  private isPumpPending = false;
   private readonly context: BrokerContext;
   private readonly onExpired: (session: Session) => void;
 
@@ -84,6 +85,13 @@ export class Session implements Deadline, Flushable {
   /** Somebody takes messages now: a connection, or a handler in this process. */
   get isOnline(): boolean {
     return this.sender !== null || this.handler !== null;
+  }
+
+  /** Messages that have not been sent. */
+  get waiting(): number {
+    const { outbox, stored } = this;
+    if (stored !== null) return stored.waiting;
+    return outbox === null ? 0 : outbox.queued;
   }
 
   mayRead(topic: string): boolean {
@@ -106,7 +114,10 @@ export class Session implements Deadline, Flushable {
     const granted = subscription.qos;
     const qos = message.qos < granted && !upgradeOutgoingQos ? message.qos : granted;
     const retain = message.retain && subscription.retainAsPublished;
-    const { sender } = this;
+    const { sender, stored } = this;
+    if (stored !== null && this.isForStore(stored, qos)) {
+      return this.store(stored, message, qos, retain, subscription, publisher);
+    }
     if (sender === null) return this.deliverOffline(message, subscription, qos, retain);
     if (qos === 0 && !this.isBehindQueue) {
       const reason = sender.sendQos0(message, retain, subscription.ids, frames, publisher);
@@ -127,14 +138,17 @@ export class Session implements Deadline, Flushable {
    * may be read is asked again before it goes out.
    */
   recheckQueue(): void {
-    if (this.outbox !== null) this.recheckBefore = this.outbox.endSeq;
+    const { outbox, stored } = this;
+    if (stored !== null) this.recheckBefore = stored.endSeqExpected;
+    else if (outbox !== null) this.recheckBefore = outbox.endSeq;
   }
 
   /** Sends what waits, as far as window and socket allow; called whenever one of them opened. */
   pump(): void {
     const { sender, outbox } = this;
     if (sender === null) return;
-    if (outbox !== null && outbox.queued > 0) this.pumpOutbox(sender, outbox);
+    if (outbox !== null && outbox.queued > 0) pumpOutbox(this, sender, outbox, this.context);
+    this.stored?.refill();
     if (this.backlog !== null && sender.isReady) this.pumpBacklog(this.backlog, sender);
   }
 
@@ -144,7 +158,7 @@ export class Session implements Deadline, Flushable {
     this.pump();
   }
 
-  /** The socket took everything that was written. */
+  /** The socket took everything that was written, or more of a stored queue is at hand. */
   onDrain(): void {
     this.pump();
     this.relieve();
@@ -162,7 +176,9 @@ export class Session implements Deadline, Flushable {
     this.context.deadlines.cancel(this);
     this.receiver?.onConnected();
     if (sender === null) return;
-    this.outbox?.resume((packetId) => sender.acknowledge(PUBREL_BYTE, packetId));
+    const release = (packetId: number): void => sender.acknowledge(PUBREL_BYTE, packetId);
+    if (this.stored !== null) this.stored.forEachReleased(release);
+    else this.outbox?.resume(release);
     this.pump();
   }
 
@@ -176,6 +192,8 @@ export class Session implements Deadline, Flushable {
   onClientGone(): void {
     this.sender?.onDrained();
     this.sender = null;
+    // What a store has is read again.
+    if (this.stored !== null) return;
     const { restSlab } = this.context;
     this.outbox?.forEachMessage((message) => message.settle(restSlab));
   }
@@ -201,8 +219,10 @@ export class Session implements Deadline, Flushable {
   }
 
   onPubcomp(packetId: number): boolean {
-    if (this.outbox === null || !this.outbox.onPubcomp(packetId)) return false;
-    this.onSettled(this.outbox);
+    const { outbox } = this;
+    if (outbox === null) return false;
+    if (!outbox.onPubcomp(packetId)) return this.stored?.onEarlyPubcomp(packetId) ?? false;
+    this.onSettled(outbox);
     return true;
   }
 
@@ -214,9 +234,12 @@ export class Session implements Deadline, Flushable {
 
   /** True when a QoS > 0 message would be dropped for want of room: `queue_full_policy refuse`. */
   isQueueFull(message: Message): boolean {
-    const { outbox } = this;
-    if (outbox !== null && outbox.queued > 0) return this.exceedsQueue(outbox, message);
-    return this.exceedsEmptyQueue(message) && this.isKeptInQueue && !this.canSendNow(message);
+    const { outbox, stored, context } = this;
+    // Offline, the store alone knows how full the queue is.
+    if (stored !== null) return stored.isFull(message);
+    if (outbox !== null && outbox.queued > 0) return exceedsQueue(context.limits, outbox, message);
+    if (!exceedsEmptyQueue(context.limits, message)) return false;
+    return this.isKeptInQueue && !this.canSendNow(message);
   }
 
   /** Drops and counts a message for this session. */
@@ -225,6 +248,7 @@ export class Session implements Deadline, Flushable {
   }
 
   private onSettled(outbox: Outbox): void {
+    this.stored?.onSettled();
     if (outbox.queued > 0 || this.backlog !== null) this.pump();
     this.relieve();
   }
@@ -269,11 +293,11 @@ export class Session implements Deadline, Flushable {
     publisher: Pausable | null,
   ): boolean {
     const { context } = this;
-    if (this.exceedsEmptyQueue(message)) {
+    if (exceedsEmptyQueue(context.limits, message)) {
       this.drop(DropReason.QueueFull, message);
       return false;
     }
-    while (this.exceedsQueue(outbox, message)) {
+    while (exceedsQueue(context.limits, outbox, message)) {
       const oldest =
         context.delivery.queueFullPolicy === 'drop_oldest' ? outbox.dropOldest() : null;
       this.drop(DropReason.QueueFull, oldest ?? message);
@@ -285,47 +309,42 @@ export class Session implements Deadline, Flushable {
     return true;
   }
 
-  private pumpOutbox(sender: Sender, outbox: Outbox): void {
-    const { nowMs } = this.context.turn;
-    while (sender.isReady && outbox.peek(entry, sender.inflightMax)) {
-      const message = entry.message!;
-      if (!this.hasByteWindow(message)) return;
-      // What was sent once does not expire any more [MQTT-4.3.3-7].
-      const isExpired = message.expiresAtMs <= nowMs && !entry.dup;
-      if (isExpired || !sender.fits(message, entry.qos, entry.ids)) {
-        outbox.becomeDropped(entry);
-        this.drop(isExpired ? DropReason.Expired : DropReason.TooLargeForReceiver, message);
-        continue;
-      }
-      if (entry.seq < this.recheckBefore && !this.passesRecheck(outbox, sender)) {
-        if (this.sender !== sender) return;
-        continue;
-      }
-      const { packetId, qos, retain, dup, ids } = entry;
-      outbox.becomeSent(entry);
-      sender.send(message, qos, retain, dup, packetId, ids, null);
-    }
-  }
-
-  /** False when the message that `entry` holds is withheld, or `entry` is out of date. */
-  private passesRecheck(outbox: Outbox, sender: Sender): boolean {
-    const message = entry.message!;
-    const mayRead = this.mayRead(message.topic.name);
-    // A hook may do what it likes meanwhile: end this connection, publish to this very queue.
-    if (this.sender !== sender || !outbox.peek(entry, sender.inflightMax)) return false;
-    if (entry.message !== message) return false;
-    if (mayRead) return true;
-    withhold(outbox, entry, sender);
-    this.drop(DropReason.NotAuthorized, message);
-    return false;
-  }
-
   private pumpBacklog(backlog: RetainedBacklog, sender: Sender): void {
     const hasMore = backlog.pump(sender);
     if (backlog.size === 0) this.backlog = null;
     if (!hasMore || this.isPumpPending) return;
     this.isPumpPending = true;
     this.context.turn.markDirty(this);
+  }
+
+  /** QoS 0 only with `queue_qos0_messages`, and only while something keeps it from its client. */
+  private isForStore(stored: StoredSession, qos: number): boolean {
+    if (qos > 0) return true;
+    if (!this.context.delivery.queueQos0Messages) return false;
+    return this.sender === null || stored.waiting > 0;
+  }
+
+  /** @returns false when so much waits for the store that the message is dropped */
+  private store(
+    stored: StoredSession,
+    message: Message,
+    qos: number,
+    retain: boolean,
+    subscription: Subscription,
+    publisher: Pausable | null,
+  ): boolean {
+    if (stored.isRefusing) {
+      // Publishers are refused before it comes to that: it is nobody's who would be told.
+      this.drop(DropReason.QueueFull, message);
+      return false;
+    }
+    const kept = message.keep(this.context.flightSlab);
+    stored.append(kept, qos, retain, subscription.ids, subscription.group);
+    stored.press(publisher);
+    const { sender, outbox } = this;
+    if (sender === null || outbox === null) return true;
+    if (this.isFilling(outbox)) sender.onQueueFilling(publisher);
+    return true;
   }
 
   /** With `queue_qos0_messages`, QoS 0 must not overtake what waits [MQTT-4.6.0-6]. */
@@ -352,15 +371,9 @@ export class Session implements Deadline, Flushable {
     return this.enqueue(this.outbox, message, qos, retain, subscription, null);
   }
 
-  private hasByteWindow(message: Message): boolean {
-    const { inflightBytesMax } = this.context.limits;
-    if (inflightBytesMax === 0) return true;
-    const { inflight, inflightBytes } = this.outbox!;
-    return inflight === 0 || inflightBytes + message.payloadLength <= inflightBytesMax;
-  }
-
   private canSend(sender: Sender, outbox: Outbox, message: Message): boolean {
-    return sender.isReady && outbox.canSendNow(sender.inflightMax) && this.hasByteWindow(message);
+    if (!sender.isReady || !outbox.canSendNow(sender.inflightMax)) return false;
+    return hasByteWindow(this.context.limits, outbox, message);
   }
 
   private canSendNow(message: Message): boolean {
@@ -374,21 +387,7 @@ export class Session implements Deadline, Flushable {
     return this.handler === null && (this.sender !== null || this.isDurable);
   }
 
-  private exceedsEmptyQueue(message: Message): boolean {
-    const { queuedBytesMax } = this.context.limits;
-    return queuedBytesMax > 0 && message.payloadLength > queuedBytesMax;
-  }
-
-  private exceedsQueue(outbox: Outbox, message: Message): boolean {
-    const { queuedMessagesMax, queuedBytesMax } = this.context.limits;
-    if (queuedMessagesMax > 0 && outbox.queued >= queuedMessagesMax) return true;
-    return queuedBytesMax > 0 && outbox.queuedBytes + message.payloadLength > queuedBytesMax;
-  }
-
-  /** Half full: time to slow the publishers of a client that is here. */
   private isFilling(outbox: Outbox): boolean {
-    const { queuedMessagesMax, queuedBytesMax } = this.context.limits;
-    if (queuedMessagesMax > 0 && outbox.queued > queuedMessagesMax / 2) return true;
-    return queuedBytesMax > 0 && outbox.queuedBytes > queuedBytesMax / 2;
+    return isFilling(this.context.limits, outbox, this.waiting);
   }
 }

@@ -40,11 +40,23 @@ export function decodeInfo(
 }
 
 function parseInfo(bytes: Buffer): StoredInfo {
+  let info: unknown;
   try {
-    return JSON.parse(bytes.toString()) as StoredInfo;
+    info = JSON.parse(bytes.toString());
   } catch (error) {
     throw new BrokerError('RECORD_INVALID', 'a stored session is damaged', { cause: error });
   }
+  if (!isInfo(info)) throw new BrokerError('RECORD_INVALID', 'a stored session is damaged');
+  return info;
+}
+
+function isInfo(info: unknown): info is StoredInfo {
+  if (typeof info !== 'object' || info === null) return false;
+  const { username, listener, protocolVersion, identity, subject } = info as StoredInfo;
+  const areTexts = [username, identity, subject].every(
+    (text: unknown) => text === null || typeof text === 'string',
+  );
+  return areTexts && typeof listener === 'string' && [3, 4, 5].includes(protocolVersion);
 }
 
 export function encodeWill(will: Will): Buffer {
@@ -66,9 +78,13 @@ export function encodeWill(will: Will): Buffer {
 /** @throws BrokerError `RECORD_INVALID` */
 export function decodeWill(bytes: Buffer): Will {
   const { topic, payload, qos, retain, properties } = decodeRecord(bytes);
+  if (properties.length < 4) throw new BrokerError('RECORD_INVALID', 'a stored will is damaged');
   const expiryAt = properties.readUInt32BE(0);
   const own = properties.subarray(4);
   const hasExpiry = expiryAt !== 0xffff_ffff;
+  if (hasExpiry && expiryAt + 4 > own.length) {
+    throw new BrokerError('RECORD_INVALID', 'a stored will is damaged');
+  }
   return {
     topic,
     payload,

@@ -17,6 +17,8 @@ const FAILED = 0x80;
 /** The only failure that SUBACK of MQTT 3.x knows [MQTT-3.9.3-2]. */
 const FAILURE_V3 = 0x80;
 const SHARE_PREFIX = '$share/';
+/** What two length bytes can say; a mount point may lead beyond. */
+const FILTER_BYTES_MAX = 65_535;
 
 /** @throws MqttError for a malformed packet */
 export function handleSubscribe(
@@ -48,12 +50,13 @@ function check(connection: Connection, request: SubscriptionRequest): number | P
   const { core, access, listener } = connection;
   const { filter } = request;
   const isValid = isShared(filter) ? parseSharedFilter(filter) !== null : isTopicFilter(filter);
-  if (!isValid || topicLevels(filter) > core.limits.topicLevelsMax) {
+  const mounted = mount(listener.mountPoint, filter);
+  const isTooLong = Buffer.byteLength(mounted) > FILTER_BYTES_MAX;
+  if (!isValid || isTooLong || topicLevels(filter) > core.limits.topicLevelsMax) {
     return ReasonCode.TopicFilterInvalid;
   }
   const granted = Math.min(request.qos, listener.maxQos);
   if (!access.restrictsSubscribe) return granted;
-  const mounted = mount(listener.mountPoint, filter);
   const isAllowed = access.maySubscribe(connection.identity!, mounted, granted);
   const code = (allowed: boolean): number => (allowed ? granted : ReasonCode.NotAuthorized);
   return typeof isAllowed === 'boolean' ? code(isAllowed) : isAllowed.then(code);
@@ -90,10 +93,27 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
   const sent = isV5 ? answered : answered.map((code) => (code >= FAILED ? FAILURE_V3 : code));
   const reason = refused > 0 && connection.wantsReasons ? 'some filters were refused' : null;
   const suback = encodeSuback(packet.packetId, sent, isV5, reason, maximumPacketSize);
-  connection.sendControl(suback);
-  for (const request of retained) {
-    if (request !== null) core.subscriptions.sendRetained(session, request);
+  answerWhenSafe(connection, () => {
+    connection.sendControl(suback);
+    for (const request of retained) {
+      // The client may have unsubscribed while the store was asked.
+      if (request === null || !session.subscriptions?.has(request.subscription.filter)) continue;
+      core.subscriptions.sendRetained(session, request);
+    }
+  });
+}
+
+/** SUBACK and UNSUBACK of a durable session say what a restart will not undo. */
+function answerWhenSafe(connection: Connection, send: () => void): void {
+  const { stored } = connection.session!;
+  if (stored === null) {
+    send();
+    return;
   }
+  stored.whenSafe(() => {
+    if (!connection.isClosed) send();
+  });
+  stored.press(connection);
 }
 
 /** @throws MqttError for a malformed packet */
@@ -114,7 +134,8 @@ export function handleUnsubscribe(
     logSubscribe(connection, 'unsubscribe', filter);
     return ReasonCode.Success;
   });
-  connection.sendControl(encodeUnsuback(packet.packetId, codes, isV5, maximumPacketSize));
+  const unsuback = encodeUnsuback(packet.packetId, codes, isV5, maximumPacketSize);
+  answerWhenSafe(connection, () => connection.sendControl(unsuback));
 }
 
 /** Puts the mount point before a filter, behind the share name where there is one. */

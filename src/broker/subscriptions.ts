@@ -5,6 +5,7 @@
 import type { SubscriptionRequest } from '../protocol/control-packets.js';
 import type { Message } from '../protocol/message.js';
 import { isShared, parseSharedFilter } from '../protocol/topic.js';
+import type { StoredSubscription } from '../store/store.js';
 import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
 import { RetainedBacklog, type RetainedRequest, type RetainedSource } from './retained-backlog.js';
@@ -16,6 +17,10 @@ import type { SubscriptionIndex } from './subscription-index.js';
 
 /** Retained messages wait in their backlog while the queue holds more than this. */
 const BACKLOG_QUEUE_MAX = 100;
+
+/** `StoredSubscription.options` */
+const NO_LOCAL = 4;
+const RETAIN_AS_PUBLISHED = 8;
 
 /** Who published a retained message. */
 export interface RetainSource {
@@ -61,6 +66,7 @@ export class Subscriptions implements RetainedSource {
       group,
     );
     session.subscriptions.set(filter, subscription);
+    session.stored?.subscribe(filter, optionsOf(subscription), identifier);
     if (group !== null) {
       this.index.addShared(group, subscription);
       return null;
@@ -81,8 +87,28 @@ export class Subscriptions implements RetainedSource {
     if (subscription === undefined) return false;
     session.subscriptions!.delete(filter);
     session.backlog?.remove(filter);
+    session.stored?.unsubscribe(filter);
     this.unindex(subscription);
     return true;
+  }
+
+  /** A subscription as the store has it. */
+  restore(session: Session, { filter, options, identifier }: StoredSubscription): void {
+    session.subscriptions ??= new Map();
+    const shared = isShared(filter) ? parseSharedFilter(filter) : null;
+    const group = shared === null ? null : this.index.group(shared.filter, shared.shareName);
+    const subscription = new Subscription(
+      session,
+      filter,
+      options & 3,
+      (options & NO_LOCAL) !== 0,
+      (options & RETAIN_AS_PUBLISHED) !== 0,
+      identifier === 0 ? null : [identifier],
+      group,
+    );
+    session.subscriptions.set(filter, subscription);
+    if (group === null) this.index.add(filter, subscription);
+    else this.index.addShared(group, subscription);
   }
 
   removeAll(session: Session): void {
@@ -115,7 +141,7 @@ export class Subscriptions implements RetainedSource {
     if (!sender.isReady) return false;
     const { session } = subscription;
     if (session.isQueueFull(message)) return false;
-    if (session.outbox !== null && session.outbox.queued > BACKLOG_QUEUE_MAX) return false;
+    if (session.waiting > BACKLOG_QUEUE_MAX) return false;
     if (!session.mayRead(message.topic.name)) return true;
     // A hook may have disconnected the client that it was asked about.
     if (session.sender !== sender) return false;
@@ -144,4 +170,8 @@ export class Subscriptions implements RetainedSource {
     // A hook that needs time cannot be asked here; its answer at the time of publishing stands.
     return access.mayPublish(identity, message.topic.name, message.qos, true) !== false;
   }
+}
+
+function optionsOf({ qos, noLocal, retainAsPublished }: Subscription): number {
+  return qos | (noLocal ? NO_LOCAL : 0) | (retainAsPublished ? RETAIN_AS_PUBLISHED : 0);
 }

@@ -2,6 +2,7 @@
  * Turns a draft into the frozen `Config`: which listeners there are, what they inherit, and what
  * does not fit together. Everything that no single line can know is checked here.
  */
+import { assembleStore } from './assemble-store.js';
 import type { AccessConfig, Config, ListenerConfig, LogConfig, TlsConfig } from './config.js';
 import {
   allLogTypes,
@@ -13,6 +14,7 @@ import {
   listenerName,
 } from './defaults.js';
 import type { AccessDraft, Draft, ListenerDraft } from './draft.js';
+import { defaultNodeName, type ProcessIdentity } from './node-name.js';
 import { failAt, type Place, where } from './place.js';
 
 export interface AssembleOptions {
@@ -21,6 +23,7 @@ export interface AssembleOptions {
   readonly isVerbose: boolean;
   readonly isQuiet: boolean;
   readonly hasIpv6Loopback: boolean;
+  readonly process: ProcessIdentity;
   readonly warn: (place: Place, key: string, message: string) => void;
 }
 
@@ -41,6 +44,10 @@ export function assemble(draft: Draft, options: AssembleOptions): Config {
     log: assembleLog(draft, options),
     sysInterval: draft.sysInterval,
     setTcpNodelay: draft.setTcpNodelay,
+    store: assembleStore(draft.store, {
+      warn: options.warn,
+      nodeName: () => defaultNodeName(listeners[0]!, options.process),
+    }),
     pidFile: draft.pidFile,
     user: draft.user,
     source: options.source,
@@ -200,11 +207,6 @@ function warnWithoutEffect(
   if (!isLocalOnly && !draft.isDefaultListenerOpened) {
     for (const { place, key } of draft.defaultListener.lines) {
       options.warn(place, key, 'no effect: it stands before the first listener; move it below one');
-    }
-  }
-  if (draft.isPersistent) {
-    for (const { place, key } of draft.persistenceLines) {
-      options.warn(place, key, 'no effect: nothing is written to disk in this version');
     }
   }
   const all = isLocalOnly ? [draft.defaultListener] : [draft.defaultListener, ...draft.listeners];

@@ -151,7 +151,59 @@ export interface Config {
   readonly source: string | null;
 }
 
-export type StoreConfig = { readonly kind: 'memory' };
+/** Where durable sessions and retained messages are kept, and so what an acknowledgement means. */
+export type StoreConfig = MemoryStoreConfig | DiskStoreConfig | RedisStoreConfig;
+
+export interface MemoryStoreConfig {
+  readonly kind: 'memory';
+}
+
+export interface DiskStoreConfig {
+  readonly kind: 'disk';
+  /** The broker's alone; made at the start when it is not there. */
+  readonly folder: string;
+  readonly sync: DiskSync;
+}
+
+export interface RedisStoreConfig {
+  readonly kind: 'redis';
+  /** Some nodes of the cluster, or the one server; never empty. */
+  readonly nodes: readonly RedisNode[];
+  readonly username: string | null;
+  /** In no log, dump or error. */
+  readonly password: string | null;
+  /** Null: in plain text. */
+  readonly tls: RedisTlsConfig | null;
+  /** Of all keys; without braces, which would decide the hash slot. */
+  readonly prefix: string;
+  /** Null: `replica` where the primaries have replicas, else `primary`. */
+  readonly ackLevel: AckLevel | null;
+  /** The same after a restart, and of no other broker that shares this Redis. */
+  readonly nodeName: string;
+}
+
+export type StoreKind = StoreConfig['kind'];
+/** When a write is on the medium: before it is acknowledged, a second later, or some time. */
+export type DiskSync = 'always' | 'everysec' | 'no';
+/** In the primary's memory, also in a replica's, or in the primary's append-only file, fsynced. */
+export type AckLevel = 'primary' | 'replica' | 'aof';
+
+export interface RedisNode {
+  /** Name or address; of IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RedisTlsConfig {
+  /** With `caPath` null too: the CAs that Node trusts. */
+  readonly caFile: string | null;
+  readonly caPath: string | null;
+  /** Our certificate, where Redis demands one; null exactly when `keyFile` is. */
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** True: whoever answers is taken for Redis. */
+  readonly insecure: boolean;
+}
 
 /** Something in a configuration file that its author should know, but that stops nothing. */
 export interface ConfigWarning {

@@ -3,10 +3,15 @@
  * `assemble` turns it into the frozen `Config`.
  */
 import type {
+  AckLevel,
   DeliveryConfig,
+  DiskSync,
   ListenerConfig,
   LogDestination,
   LogType,
+  RedisNode,
+  RedisTlsConfig,
+  StoreKind,
   TlsConfig,
 } from './config.js';
 import {
@@ -18,7 +23,7 @@ import {
   SYSLOG_DAEMON,
 } from './defaults.js';
 import { defaultLimits, type Limits } from './limits.js';
-import type { Place } from './place.js';
+import type { LineContext, Place } from './place.js';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
@@ -54,6 +59,29 @@ export interface ListenerDraft extends Mutable<PlainListenerFields> {
   access: AccessDraft;
 }
 
+/** Null: not given. */
+export interface StoreDraft {
+  kind: StoreKind | null;
+  dataDir: string | null;
+  diskSync: DiskSync | null;
+  /** Mosquitto's `persistence`, and where it would write. */
+  isPersistent: boolean | null;
+  persistenceLocation: string | null;
+  persistenceFile: string | null;
+  redisNodes: readonly RedisNode[] | null;
+  /** `plugin_opt_redis_nodes`, read only once it is used: another broker's plugin wrote it. */
+  pluginNodes: { readonly text: string; readonly line: LineContext } | null;
+  redisUsername: string | null;
+  redisPassword: string | null;
+  hasRedisTls: boolean | null;
+  redisTls: Mutable<RedisTlsConfig>;
+  redisPrefix: string | null;
+  ackLevel: AckLevel | null;
+  nodeName: string | null;
+  /** Where each key that belongs to a store was given last. */
+  readonly places: Map<string, Place>;
+}
+
 export interface Draft {
   perListenerSettings: boolean;
   /** Global access settings; with `per_listener_settings true` nothing sets them. */
@@ -73,9 +101,7 @@ export interface Draft {
   pidFile: string | null;
   user: string | null;
   websocketsHeadersSize: number;
-  isPersistent: boolean;
-  /** Lines that only matter once something is written to disk. */
-  persistenceLines: KeyLine[];
+  store: StoreDraft;
   /** Takes the keys before the first `listener`; opened by `port` or `bind_address`. */
   defaultListener: ListenerDraft;
   isDefaultListenerOpened: boolean;
@@ -105,6 +131,27 @@ export function newListenerDraft(place: Place | null): ListenerDraft {
   };
 }
 
+export function newStoreDraft(): StoreDraft {
+  return {
+    kind: null,
+    dataDir: null,
+    diskSync: null,
+    isPersistent: null,
+    persistenceLocation: null,
+    persistenceFile: null,
+    redisNodes: null,
+    pluginNodes: null,
+    redisUsername: null,
+    redisPassword: null,
+    hasRedisTls: null,
+    redisTls: { caFile: null, caPath: null, certFile: null, keyFile: null, insecure: false },
+    redisPrefix: null,
+    ackLevel: null,
+    nodeName: null,
+    places: new Map(),
+  };
+}
+
 export function newDraft(): Draft {
   return {
     perListenerSettings: false,
@@ -123,8 +170,7 @@ export function newDraft(): Draft {
     pidFile: null,
     user: null,
     websocketsHeadersSize: DEFAULT_WEBSOCKETS_HEADERS_SIZE,
-    isPersistent: false,
-    persistenceLines: [],
+    store: newStoreDraft(),
     defaultListener: newListenerDraft(null),
     isDefaultListenerOpened: false,
     listeners: [],

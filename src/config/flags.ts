@@ -34,7 +34,8 @@ export const usage = `Usage: tidewire [-c FILE] [-p PORT]... [-v | -q]
       --version       print the version and exit
   -h, --help          print this and exit
 
-Without FILE the broker listens on port 1883 of the loopback address and lets everybody in.
+Without FILE the broker listens on port 1883 of the loopback address, lets everybody in and keeps
+everything in memory.
 TIDEWIRE_<KEY> in the environment sets a global key, such as TIDEWIRE_MAX_KEEPALIVE=300.
 Signals: TERM and INT stop, HUP reloads the configuration, USR1 logs the state.`;
 

@@ -21,7 +21,7 @@ interface Advice {
 }
 
 const later: Advice = {
-  advice: 'not available in this version: the only store is memory, on one node',
+  advice: 'not available in this version: remove this line',
   isError: true,
 };
 
@@ -86,17 +86,6 @@ const bridgeNames = [
   'username',
 ];
 
-const laterNames = [
-  'ack_level',
-  'data_dir',
-  'http_listener',
-  'node_name',
-  'redis_nodes',
-  'redis_password',
-  'redis_prefix',
-  'redis_username',
-];
-
 const others: readonly (readonly [name: string, advice: Advice])[] = [
   [
     'disable_client_cert_date_checks',
@@ -147,7 +136,7 @@ const others: readonly (readonly [name: string, advice: Advice])[] = [
 export const unsupportedKeys: readonly Key[] = [
   ...pluginNames.map((name) => unsupported(name, { advice: plugins })),
   ...bridgeNames.map((name) => unsupported(name, { advice: bridges })),
-  ...laterNames.map((name) => unsupported(name, later)),
+  unsupported('http_listener', later),
   ...others.map(([name, advice]) => unsupported(name, advice)),
 ];
 

@@ -13,6 +13,7 @@ import { type Draft, type ListenerDraft, newDraft, newListenerDraft } from './dr
 import { type Environment, environmentSettings } from './environment.js';
 import { diskFiles, type FileAccess, hasIpv6Loopback, includedFiles, lookAt } from './files.js';
 import type { Key } from './key.js';
+import { type ProcessIdentity, thisProcess } from './node-name.js';
 import { failAt, type LineContext, type Place, where } from './place.js';
 import { findKey, structureKeys, unknownKey } from './schema.js';
 import { integer, shorten } from './values.js';
@@ -31,6 +32,8 @@ export interface ConfigSources {
   readonly files?: FileAccess;
   /** Whether `::1` can be bound. Default: what this machine has. */
   readonly hasIpv6Loopback?: boolean;
+  /** For the default of `node_name`. Default: this process. */
+  readonly process?: ProcessIdentity;
 }
 
 export interface ParsedConfig {
@@ -50,6 +53,7 @@ export function parseConfig(sources: ConfigSources): ParsedConfig {
     isVerbose: sources.isVerbose ?? false,
     isQuiet: sources.isQuiet ?? false,
     hasIpv6Loopback: sources.hasIpv6Loopback ?? hasIpv6Loopback(),
+    process: sources.process ?? thisProcess(),
     warn: (place, key, message) => reader.warn(place, key, message),
   });
   return Object.freeze({ config, warnings: Object.freeze(reader.warnings) });

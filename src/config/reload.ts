@@ -3,7 +3,15 @@
  * change under running listeners and sessions is taken over, the rest waits for a restart and is
  * named, so that nobody believes in a line that has no effect.
  */
-import type { Config, ListenerConfig, TlsConfig } from './config.js';
+import type {
+  Config,
+  DiskStoreConfig,
+  ListenerConfig,
+  RedisStoreConfig,
+  RedisTlsConfig,
+  StoreConfig,
+  TlsConfig,
+} from './config.js';
 import { defaultTls } from './defaults.js';
 import { type Limits, limitDefinitions } from './limits.js';
 
@@ -24,6 +32,7 @@ export function planReload(running: Config, reread: Config): ReloadPlan {
   compare(applied, running.log, reread.log, logKeys);
   compare(applied, running, reread, appliedKeys);
   compare(restart, running, reread, restartKeys);
+  compareStores(restart, running.store, reread.store);
   const rereadByName = new Map(reread.listeners.map((one) => [one.name, one]));
   const listeners = running.listeners.map((before) => {
     const after = rereadByName.get(before.name);
@@ -81,6 +90,20 @@ function mergeTls(
   return isFixed ? before : after;
 }
 
+/** Another kind of store says it all; else what is set differently in the same one. */
+function compareStores(restart: Set<string>, before: StoreConfig, after: StoreConfig): void {
+  if (before.kind !== after.kind) restart.add('store');
+  else if (before.kind === 'disk') compare(restart, before, after as typeof before, diskKeys);
+  else if (before.kind === 'redis') {
+    const next = after as typeof before;
+    compare(restart, before, next, redisKeys);
+    // Whether there is TLS at all is `redis_tls`; a part of it, its own key.
+    if (before.tls === null || next.tls === null) {
+      if (before.tls !== next.tls) restart.add('redis_tls');
+    } else compare(restart, before.tls, next.tls, redisTlsKeys);
+  }
+}
+
 function compare<T extends object>(
   into: Set<string>,
   before: T,
@@ -123,7 +146,7 @@ const logKeys = {
 } as const satisfies Record<keyof Config['log'], string>;
 
 /** Compared by themselves, or, like `source`, no setting. */
-type Parts = 'listeners' | 'delivery' | 'limits' | 'log' | 'source';
+type Parts = 'listeners' | 'delivery' | 'limits' | 'log' | 'store' | 'source';
 
 const appliedKeys = {
   sysInterval: 'sys_interval',
@@ -132,10 +155,32 @@ const appliedKeys = {
 
 const restartKeys = {
   setTcpNodelay: 'set_tcp_nodelay',
-  store: 'store',
   pidFile: 'pid_file',
   user: 'user',
 } as const satisfies Record<Exclude<keyof Config, Parts | keyof typeof appliedKeys>, string>;
+
+const diskKeys = {
+  folder: 'data_dir',
+  sync: 'disk_sync',
+} as const satisfies Record<Exclude<keyof DiskStoreConfig, 'kind'>, string>;
+
+/** TLS is compared by itself. */
+const redisKeys = {
+  nodes: 'redis_nodes',
+  username: 'redis_username',
+  password: 'redis_password',
+  prefix: 'redis_prefix',
+  ackLevel: 'ack_level',
+  nodeName: 'node_name',
+} as const satisfies Record<Exclude<keyof RedisStoreConfig, 'kind' | 'tls'>, string>;
+
+const redisTlsKeys = {
+  caFile: 'redis_tls_cafile',
+  caPath: 'redis_tls_capath',
+  certFile: 'redis_tls_certfile',
+  keyFile: 'redis_tls_keyfile',
+  insecure: 'redis_tls_insecure',
+} as const satisfies Record<keyof RedisTlsConfig, string>;
 
 const accessKeys = {
   allowAnonymous: 'allow_anonymous',

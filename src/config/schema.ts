@@ -6,6 +6,7 @@ import { deliveryKeys, limitKeys } from './keys-delivery.js';
 import { listenerKeys } from './keys-listener.js';
 import { logKeys } from './keys-log.js';
 import { processKeys } from './keys-process.js';
+import { storeKeys } from './keys-store.js';
 import { tlsKeys } from './keys-tls.js';
 import { pluginOption, unsupportedKeys } from './keys-unsupported.js';
 import { hint } from './nearest.js';
@@ -29,6 +30,7 @@ const allKeys: readonly Key[] = [
   ...limitKeys,
   ...logKeys,
   ...processKeys,
+  ...storeKeys,
   ...unsupportedKeys,
 ];
 
@@ -55,7 +57,8 @@ export function unknownKey(name: string): string {
   }
   const lower = name.toLowerCase();
   if (lower !== name && findKey(lower) !== null) return `keys are lower-case: write "${lower}"`;
-  return `unknown key "${name.slice(0, 64)}"${hint(name, supportedNames)}`;
+  // Without what follows "=": it may be a password.
+  return `unknown key "${bare.slice(0, 64)}"${hint(bare, supportedNames)}`;
 }
 
 function structure(name: string, expects: string): Key {

@@ -21,6 +21,8 @@ const IS_V5 = 8;
 const HAS_PUBLISHER = 16;
 const EXPIRES = 32;
 const IDS_MAX = 255;
+/** Of a Subscription Identifier. */
+const IDENTIFIER_MAX = 268_435_455;
 
 /** The parts of a record. */
 export interface RecordParts {
@@ -131,6 +133,10 @@ function decode(bytes: Buffer): RecordParts {
   const propertiesLength = bytes.readUInt32BE(at);
   at += 4;
   if (at + propertiesLength > bytes.length) throw new RangeError('properties are cut off');
+  const hasPlace = expiryAt < 0 || expiryAt + 4 <= propertiesLength;
+  if ((flags & QOS) === QOS || Number.isNaN(expiresAtMs) || !hasPlace || !ids.every(isIdentifier)) {
+    throw new RangeError('a field has a value that it cannot have');
+  }
   return {
     topic,
     qos: flags & QOS,
@@ -144,6 +150,10 @@ function decode(bytes: Buffer): RecordParts {
     properties: bytes.subarray(at, at + propertiesLength),
     payload: bytes.subarray(at + propertiesLength),
   };
+}
+
+function isIdentifier(id: number): boolean {
+  return id >= 1 && id <= IDENTIFIER_MAX;
 }
 
 function writeText(bytes: Buffer, at: number, text: Buffer): number {

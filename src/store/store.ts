@@ -48,7 +48,10 @@ export interface Append {
   readonly mark: Mark | null;
 }
 
-/** How much may wait in a queue, and what gives way. 0: no limit. */
+/**
+ * How much may wait in a queue, and what gives way. 0: no limit. Nothing gives way for a message
+ * that is larger than `bytesMax` by itself: it is not taken.
+ */
 export interface QueueLimits {
   /** Messages that are not done, those in flight included. */
   readonly messagesMax: number;
@@ -75,7 +78,11 @@ export interface Disconnect {
   readonly willAtMs: number;
 }
 
-/** Everything that a turn changes in one session. */
+/**
+ * Everything that a turn changes in one session. It takes effect in this order: `settled`,
+ * `nextSeq`, `released`, `held`, `append`, `forgotten`, subscriptions, `disconnect`, the will, the
+ * end. So what is acknowledged makes room for what is appended.
+ */
 export interface SessionWrite {
   readonly clientId: string;
   /** From `Claim`; 0: of somebody who does not own the session, and may only append. */
@@ -167,7 +174,7 @@ export interface Claim {
   readonly epoch: number;
   readonly isPresent: boolean;
   readonly subscriptions: readonly StoredSubscription[];
-  /** See `Settled`. */
+  /** See `Settled`; what gave way need not be in `done`, and `firstSeq` may have passed it. */
   readonly firstSeq: number;
   readonly done: readonly number[];
   /** Released outbound messages from `firstSeq` on, ascending. */
@@ -199,6 +206,8 @@ export interface QueueRead {
 /** A durable session without a connection, as it is loaded at the start. */
 export interface StoredSession {
   readonly clientId: string;
+  /** For `SessionWrite`, as long as nobody claims the session. */
+  readonly epoch: number;
   readonly info: Buffer;
   readonly expiresAtMs: number;
   readonly will: Buffer | null;
@@ -237,14 +246,16 @@ export interface Store {
   /** Milliseconds since the Unix epoch by the clock that stored deadlines refer to. */
   wallMs(): number;
   /**
-   * Makes the caller the owner of a client's session, after all writes given so far.
+   * Makes the caller the owner of a client's session, after all writes given so far. The outcome
+   * of a write to the session that is given later comes after what waits for the promise.
    *
    * @throws BrokerError `STORE_AWAY` when the store cannot be asked now
    */
   claim(request: ClaimRequest): Promise<Claim>;
   write(batch: Batch): void;
   /**
-   * Reads a session's queue.
+   * Reads a session's queue, as far as it is safe: a number that a client has seen must not come
+   * to mean another message after a crash.
    *
    * @param fromSeq where to begin
    * @param bytesMax enough: what is read may be one record more

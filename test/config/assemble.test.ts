@@ -242,18 +242,6 @@ test('protocol http_api leaves its listener closed, and is an error when none is
   assert.match(errorOf('protocol http_api'), 'm.conf:1: no listener is left');
 });
 
-test('persistence true warns that sessions do not survive, with each line that hangs on it', () => {
-  const lines = 'persistence_location /d\nautosave_interval 60\n';
-
-  assert.equal(warningsOf(lines), []);
-  const warnings = warningsOf(`persistence true\n${lines}`);
-  assert.match(warnings[0], /^1 persistence: .*do not survive a restart$/);
-  assert.equal(warnings.slice(1), [
-    '2 persistence_location: no effect: nothing is written to disk in this version',
-    '3 autosave_interval: no effect: nothing is written to disk in this version',
-  ]);
-});
-
 test('-v logs everything, -q nothing, whatever the file says', () => {
   const types = (isVerbose: boolean, isQuiet: boolean) =>
     configOf('log_type error', { isVerbose, isQuiet }).log.types;

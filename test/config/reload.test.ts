@@ -121,6 +121,55 @@ test('per_listener_settings may change, with the access that follows from it', (
   assert.is(config.listeners[0].access.allowAnonymous, false);
 });
 
+test('another store needs a restart, and no more is said about it', () => {
+  const redis = 'store redis\nredis_nodes a:1\nack_level replica\n';
+  for (const [before, after] of [
+    ['', 'store disk\ndata_dir /d\n'],
+    ['persistence true\npersistence_location /l\n', ''],
+    ['store disk\ndata_dir /d\n', redis],
+    [redis, ''],
+  ] as const) {
+    const { config, applied, restart } = plan(before, after);
+    assert.equal([applied, restart], [[], ['store']]);
+    assert.equal(config.store, configOf(before).store);
+  }
+});
+
+test('each key of a store needs a restart, by its name', () => {
+  const disk = 'store disk\ndata_dir /d\n';
+  const redis = 'store redis\nredis_nodes a:1\n';
+  const tlsLine = `${redis}redis_tls true\n`;
+  const cases: readonly (readonly [before: string, after: string, ...keys: string[]])[] = [
+    [disk, 'store disk\ndata_dir /e\n', 'data_dir'],
+    [disk, `${disk}disk_sync no`, 'disk_sync'],
+    ['persistence true', 'persistence true\npersistence_location /l', 'data_dir'],
+    [redis, 'store redis\nredis_nodes a:2\n', 'redis_nodes'],
+    [redis, `${redis}redis_password p`, 'redis_password'],
+    [`${redis}redis_password p`, `${redis}redis_password p\nredis_username u`, 'redis_username'],
+    [`${redis}redis_password p`, `${redis}redis_password q`, 'redis_password'],
+    [redis, `${redis}redis_prefix x:`, 'redis_prefix'],
+    [redis, `${redis}ack_level aof`, 'ack_level'],
+    [redis, `${redis}node_name n`, 'node_name'],
+    [redis, tlsLine, 'redis_tls'],
+    [tlsLine, redis, 'redis_tls'],
+    [tlsLine, `${tlsLine}redis_tls_cafile /c`, 'redis_tls_cafile'],
+    [tlsLine, `${tlsLine}redis_tls_capath /c`, 'redis_tls_capath'],
+    [
+      tlsLine,
+      `${tlsLine}redis_tls_certfile /c\nredis_tls_keyfile /k`,
+      'redis_tls_certfile',
+      'redis_tls_keyfile',
+    ],
+    [tlsLine, `${tlsLine}redis_tls_insecure true`, 'redis_tls_insecure'],
+  ];
+  for (const [before, after, ...keys] of cases) {
+    const { config, applied, restart } = plan(before, after);
+    assert.equal([applied, restart], [[], keys]);
+    assert.equal(config.store, configOf(before).store);
+    assert.equal(plan(before, before).restart, []);
+  }
+});
+
 test('the plan is frozen', () => {
   const result = plan('listener 1', 'listener 1\nsys_interval 1');
   for (const part of [result, result.config, result.config.listeners, result.applied]) {

@@ -29,7 +29,8 @@ export function memoryFiles(contents: Readonly<Record<string, string | Uint8Arra
 /** Parses `text` as the file `m.conf`. */
 export function parse(text: string, sources: Partial<ConfigSources> = {}): ParsedConfig {
   const files = memoryFiles({ 'm.conf': text });
-  return parseConfig({ file: 'm.conf', files, hasIpv6Loopback: true, ...sources });
+  const process = { hostName: 'host', pid: 7 };
+  return parseConfig({ file: 'm.conf', files, hasIpv6Loopback: true, process, ...sources });
 }
 
 export function configOf(text: string, sources: Partial<ConfigSources> = {}): Config {

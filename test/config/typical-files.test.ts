@@ -33,10 +33,12 @@ include_dir /etc/mosquitto/conf.d
     config.listeners.map((one) => one.name),
     ['127.0.0.1:1883', '[::1]:1883'],
   );
-  assert.equal(
-    warnings.map((one) => one.key),
-    ['persistence', 'persistence_location'],
-  );
+  assert.equal(warnings, []);
+  assert.equal(config.store, {
+    kind: 'disk',
+    folder: '/var/lib/mosquitto/tidewire',
+    sync: 'always',
+  });
 });
 
 test('plain, TLS and secure WebSocket listeners with passwords and ACLs', () => {
@@ -147,6 +149,45 @@ mount_point outside/
       [false, '/etc/mosquitto/passwd', 'outside/'],
     ],
   );
+});
+
+test('the file of the container image, with the old keys of persistence', () => {
+  const { config, warnings } = parse(`persistence true
+persistence_location /mosquitto/data/
+persistence_file mosquitto.db
+autosave_interval 1800
+autosave_on_changes false
+log_dest stdout
+listener 1883
+allow_anonymous true
+`);
+
+  assert.equal(
+    warnings.map(({ line, message }) => [line, message]),
+    [4, 5].map((line) => [line, 'not needed: whatever is acknowledged is stored already']),
+  );
+  assert.is(config.store.kind === 'disk' && config.store.folder, '/mosquitto/data/tidewire');
+});
+
+test('a file with a Redis plugin starts, and says how to use its nodes', () => {
+  const text =
+    'listener 1883\nplugin /usr/lib/redis.so\nplugin_opt_redis_nodes 10.0.0.1:7000,10.0.0.2:7000\n';
+  const { config, warnings } = parse(text);
+
+  assert.is(config.store.kind, 'memory');
+  assert.equal(
+    warnings.map(({ line, key }) => [line, key]),
+    [
+      [2, 'plugin'],
+      [3, 'plugin_opt_redis_nodes'],
+    ],
+  );
+  assert.match(warnings[1].message, 'add "store redis"');
+  const { store } = parse(`${text}store redis\n`).config;
+  assert.equal(store.kind === 'redis' && store.nodes, [
+    { host: '10.0.0.1', port: 7000 },
+    { host: '10.0.0.2', port: 7000 },
+  ]);
 });
 
 test('a dynamic security file of 2.0 starts and says what is missing', () => {

@@ -116,6 +116,7 @@ test('has a line for every reason, and warns of those that are a surprise', () =
       'too_large',
       'retained_full',
       'refused',
+      'unreadable',
     ],
   );
 });

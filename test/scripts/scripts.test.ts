@@ -77,8 +77,13 @@ class Project {
 
   /** Runs a script as npm would, but with a stand-in for npm itself. */
   script(name: string, ...args: string[]) {
+    return this.scriptWith({}, name, ...args);
+  }
+
+  /** `env` is added to the environment. */
+  scriptWith(env: Readonly<Record<string, string>>, name: string, ...args: string[]) {
     const file = this.path(`scripts/${name}.mjs`);
-    return run(process.execPath, [file, ...args], { ...deadline, env: this.env });
+    return run(process.execPath, [file, ...args], { ...deadline, env: { ...this.env, ...env } });
   }
 }
 
@@ -93,6 +98,32 @@ test('npm start compiles, once, and passes arguments and the exit code on', asyn
   assert.equal([first.stdout, first.output.includes('compiling dist')], ['echo -p 1884', true]);
   assert.equal([second.output, second.code], ['echo', 0]);
   assert.equal([third.output.includes('compiling dist'), third.code], [true, 3]);
+});
+
+test('npm start keeps what it has in data/, unless something else is said', async () => {
+  const project = new Project();
+  const names = ['TIDEWIRE_STORE', 'TIDEWIRE_DATA_DIR'];
+  const show = names.map((name) => `process.env.${name} ?? ''`).join(', ');
+  project.write('src/broker.ts', `console.log([${show}].join('|'));\n`);
+  const said = async (env: Readonly<Record<string, string>>, ...args: string[]) =>
+    (await project.scriptWith(env, 'start', ...args)).stdout;
+  const folder = project.path('data');
+  const { root } = project;
+  const unset = { TIDEWIRE_STORE: '', TIDEWIRE_DATA_DIR: '' };
+
+  assert.is(await said(unset), `disk|${folder}`);
+  assert.is(await said(unset, '-p', '1884', '-v'), `disk|${folder}`);
+  assert.is(await said({ ...unset, TIDEWIRE_DATA_DIR: root }), `disk|${root}`);
+  assert.is(await said({ ...unset, TIDEWIRE_STORE: 'disk' }), `disk|${folder}`);
+  assert.is(await said({ ...unset, TIDEWIRE_STORE: 'memory' }), 'memory|');
+  for (const name of ['REDIS_NODES', 'REDIS_TLS', 'ACK_LEVEL', 'PERSISTENCE']) {
+    assert.is(await said({ ...unset, [`TIDEWIRE_${name}`]: 'x' }), '|', name);
+  }
+  assert.is(await said({ ...unset, TIDEWIRE_REDIS_SERVICE_HOST: 'x' }), `disk|${folder}`);
+  for (const flag of ['-c', '--config', '--config=x', '--config-file=x', '--config-file']) {
+    assert.is(await said(unset, flag, 'x'), '|', flag);
+  }
+  assert.is(await said(unset, '--config-test'), `disk|${folder}`);
 });
 
 test('npm start makes dist of src alone, without what is gone', async () => {

@@ -5,7 +5,7 @@
  */
 import * as mqttPacket from 'mqtt-packet';
 import { FakeClock } from '../../../src/base/clock.js';
-import { silentLog } from '../../../src/base/log.js';
+import { type Log, silentLog } from '../../../src/base/log.js';
 import { XorShift32 } from '../../../src/base/prng.js';
 import type { Access, AuthenticationResult, ClientIdentity } from '../../../src/broker/access.js';
 import { BrokerCore } from '../../../src/broker/core.js';
@@ -13,6 +13,7 @@ import { type Observer, silentObserver } from '../../../src/broker/observer.js';
 import type { DeliveryConfig, ListenerConfig } from '../../../src/config/config.js';
 import { defaultDelivery, defaultListener } from '../../../src/config/defaults.js';
 import { defaultLimits, type Limits } from '../../../src/config/limits.js';
+import type { Store } from '../../../src/store/store.js';
 import { FakeTransport } from '../../support/fake-transport.js';
 
 /** A broker that is still busy after this many rounds will be so for ever. */
@@ -175,26 +176,33 @@ export interface FakeBrokerOptions {
   readonly limits?: Partial<Limits>;
   readonly observer?: Partial<Observer>;
   readonly seed?: number;
+  readonly clock?: FakeClock;
+  readonly access?: FakeAccess;
+  readonly log?: Log;
+  readonly store?: Store;
 }
 
 export class FakeBroker {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly core: BrokerCore;
-  readonly access = new FakeAccess();
+  readonly access: FakeAccess;
   readonly listener = defaultListener();
   private clients: FakeClient[] = [];
   private opened = 0;
   private turnEnds: (() => void)[] = [];
 
   constructor(options: FakeBrokerOptions = {}) {
+    this.clock = options.clock ?? new FakeClock();
+    this.access = options.access ?? new FakeAccess();
     this.core = new BrokerCore({
       delivery: defaultDelivery(options.delivery),
       limits: defaultLimits(options.limits),
       logsConnections: false,
       clock: this.clock,
       prng: new XorShift32(options.seed ?? 1),
-      log: silentLog,
+      log: options.log ?? silentLog,
       observer: { ...silentObserver, ...options.observer },
+      store: options.store ?? null,
       schedule: (end) => this.turnEnds.push(end),
     });
   }

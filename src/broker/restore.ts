@@ -1,0 +1,83 @@
+/** What a durable store holds, brought back before the first client comes. */
+import { messageOf } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import type { ListenerConfig } from '../config/config.js';
+import type { StoredSession, StoredSubscription, StoreLoader } from '../store/store.js';
+import type { Access, ClientIdentity } from './access.js';
+import type { BrokerCore } from './core.js';
+import { decodeInfo, decodeWill } from './stored-client.js';
+import { messageOfRecord } from './stored-message.js';
+import { PendingWill } from './will.js';
+
+/** Where a client came in, and the rules there. */
+export interface Entrance {
+  readonly listener: ListenerConfig;
+  readonly access: Access;
+}
+
+export class Restore implements StoreLoader {
+  /** What could not be read; each was logged. */
+  damaged = 0;
+  private readonly core: BrokerCore;
+  private readonly entranceOf: (listenerName: string) => Entrance;
+  private readonly log: Log;
+
+  /** @param entranceOf the listener of that name, or the one to take in its place */
+  constructor(core: BrokerCore, entranceOf: (listenerName: string) => Entrance) {
+    this.core = core;
+    this.entranceOf = entranceOf;
+    this.log = core.log;
+  }
+
+  onSession(stored: StoredSession): void {
+    const { core } = this;
+    const { clientId, info, epoch } = stored;
+    this.orSay('session', clientId, () => {
+      const identity = decodeInfo(clientId, info, (name) => this.entranceOf(name).listener);
+      const { access } = this.entranceOf(identity.listener.name);
+      const session = core.sessions.restore(identity, access, epoch);
+      const offsetMs = core.journal!.wallOffsetMs;
+      if (stored.expiresAtMs !== Number.POSITIVE_INFINITY) {
+        core.deadlines.schedule(session, Math.max(0, stored.expiresAtMs - offsetMs));
+      }
+      if (stored.will === null) return;
+      const will = this.willOf(stored.will, identity, access);
+      session.will = will;
+      core.deadlines.schedule(will, Math.max(0, stored.willAtMs - offsetMs));
+    });
+  }
+
+  onSubscription(clientId: string, subscription: StoredSubscription): void {
+    const session = this.core.sessions.get(clientId);
+    // Of a session that could not be read.
+    if (session === null) return;
+    this.orSay('subscription', `${clientId} ${subscription.filter}`, () =>
+      this.core.subscriptions.restore(session, subscription),
+    );
+  }
+
+  onRetained(topic: string, record: Buffer): void {
+    const { core } = this;
+    this.orSay('retained message', topic, () => {
+      const { message } = messageOfRecord(record, core.topics, core.journal!.wallOffsetMs);
+      const kept = message.keepLong(core.restSlab);
+      core.retained.set(kept);
+      core.retainedExpiry.onChange(topic, kept);
+    });
+  }
+
+  private willOf(bytes: Buffer, identity: ClientIdentity, access: Access): PendingWill {
+    const { sessions } = this.core;
+    return new PendingWill(decodeWill(bytes), identity, access, (due) => sessions.onWillDue(due));
+  }
+
+  /** One damaged record does not keep a broker from starting; it is said which one. */
+  private orSay(what: string, name: string, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.damaged++;
+      this.log.write('error', `stored ${what} cannot be read`, { name, error: messageOf(error) });
+    }
+  }
+}

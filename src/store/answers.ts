@@ -1,0 +1,38 @@
+/** What every store answers, and asks itself, in the same way. */
+import type { Claim, SessionWrite, WriteOutcome, WriteStatus } from './store.js';
+
+/** A claim of a client whose session ends with its connection. */
+export const nothingStored: Claim = Object.freeze({
+  epoch: 0,
+  isPresent: false,
+  subscriptions: [],
+  firstSeq: 1,
+  done: [],
+  released: [],
+  endSeq: 1,
+  nextSeq: 1,
+  held: [],
+  isHeldRouted: true,
+  nextNumber: 1,
+});
+
+/** A write that changed nothing. */
+export function refused(status: WriteStatus): WriteOutcome {
+  return { status, firstSeq: 0, taken: null, dropped: [] };
+}
+
+/** True for a write that does what only the owner of a session may do. */
+export function isMoreThanAppend(write: SessionWrite): boolean {
+  return (
+    write.ends ||
+    write.dismissesWill ||
+    write.disconnect !== null ||
+    write.settled !== null ||
+    write.nextSeq > 0 ||
+    write.released.length > 0 ||
+    write.held.length > 0 ||
+    write.forgotten.length > 0 ||
+    write.subscribed.length > 0 ||
+    write.unsubscribed.length > 0
+  );
+}

@@ -1,0 +1,203 @@
+/**
+ * The script that can do everything to a session, for writes that are more than messages, and for
+ * messages that a limit or a mark may keep out. It works through one segment after the other.
+ *
+ *     KEYS  s q r d
+ *     ARGV  1 writer, call, seconds; then for each segment:
+ *           head  done  released  held  forgotten  [end of session, will, time of will]
+ *           (filter, subscription)…  (unsubscribed filter)…  (head, message, publisher)…
+ *     reply one answer per segment: number of the first message (or of the next one), -1 stale,
+ *           -2 gone, {first, one digit of Taken per message, numbers that gave way},
+ *           {filters, epoch, what the messages were answered} of a session
+ *           that has ended
+ */
+import { MARKS_MAX } from '../tuning.js';
+import { HeaderFlag } from './header.js';
+import { QUEUE } from './queue.js';
+import { Script } from './script.js';
+import { ENDING, HEADER_TABLE, REGISTER } from './snippets.js';
+
+/** epoch, nextSeq, firstSeq, limits, done, messages, subscribed, unsubscribed, flags. */
+export const SEGMENT_HEAD = '>I8I6I6I6I6I4I4I4I4I1';
+export const SEGMENT_HEAD_BYTES = 49;
+export const SegmentFlag = {
+  DropsOldest: 1,
+  Disconnect: 2,
+  HasWill: 4,
+  DismissesWill: 8,
+  Ends: 16,
+  /** More than messages. */
+  NeedsOwner: 32,
+} as const;
+
+const SETUP = `
+local call, unpack, pack = redis.call, struct.unpack, struct.pack
+local s, q, r, d = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local raw = call('HGET', s, 'h')
+if not raw then return -2 end
+local writer, n, now = unpack('>c8I6I6', ARGV[1])
+local H = decode(raw)
+local last = answered(s, H, writer, n)
+if last then return cmsgpack.unpack(last) end
+local G
+`;
+
+const RELEASE = `
+-- Inbound and outbound QoS 2.
+local function release(list)
+  local pruned = tonumber(call('HGET', s, 'rp') or '1')
+  local old = {}
+  if H.f - pruned > 1000 then
+    for _, field in ipairs(call('HKEYS', r)) do
+      if string.sub(field, 1, 1) == 'o' and tonumber(string.sub(field, 2)) < H.f then
+        old[#old + 1] = field
+      end
+    end
+  else
+    for seq = pruned, H.f - 1 do old[#old + 1] = 'o' .. seq end
+  end
+  for _, field in ipairs(old) do call('HDEL', r, field) end
+  call('HSET', s, 'rp', H.f)
+  for at = 1, #list, 6 do
+    local seq = unpack('>I6', list, at)
+    if seq >= H.f and seq < H.e then call('HSET', r, 'o' .. seq, '') end
+  end
+end
+local function hold(list)
+  for at = 1, #list, 10 do
+    local id, number = unpack('>I2I8', list, at)
+    call('HSET', r, 'i' .. id, string.format('%.0f', number))
+    if number >= H.num then H.num = number + 1 end
+  end
+end
+local function forget(list)
+  for at = 1, #list, 2 do call('HDEL', r, 'i' .. unpack('>I2', list, at)) end
+end
+`;
+
+const MARKS = `
+-- The last QoS 2 message of each publisher.
+local marks, marked = {}, {}
+local function lastOf(publisher)
+  local last = marks[publisher]
+  if not last then
+    local birth, number = string.match(call('HGET', d, publisher) or '', '^(%d+):(%d+):')
+    last = { tonumber(birth) or 0, tonumber(number) or 0 }
+    marks[publisher] = last
+  end
+  return last
+end
+-- A publisher whose session began anew counts from 1 again.
+local function isRepeated(publisher, birth, number)
+  local last = lastOf(publisher)
+  return birth < last[1] or (birth == last[1] and number <= last[2])
+end
+local function mark(publisher, birth, number)
+  marks[publisher] = { birth, number }
+  marked[publisher] = true
+end
+local function saveMarks()
+  for publisher in pairs(marked) do
+    local last = marks[publisher]
+    call('HSET', d, publisher, string.format('%.0f:%.0f:%.0f', last[1], last[2], now))
+  end
+  while next(marked) and call('HLEN', d) > ${MARKS_MAX} do
+    local oldest, since
+    local some = call('HRANDFIELD', d, 16, 'WITHVALUES')
+    for at = 1, #some, 2 do
+      local seconds = tonumber(string.match(some[at + 1], ':(%d+)$'))
+      if not since or seconds < since then oldest, since = some[at], seconds end
+    end
+    call('HDEL', d, oldest)
+  end
+  marked = {}
+end
+`;
+
+const SEGMENT = `
+local function subscriptions(at, subscribed, unsubscribed)
+  for _ = 1, subscribed do
+    call('HSET', s, '+' .. ARGV[at], ARGV[at + 1])
+    call('HDEL', s, '-' .. ARGV[at])
+    at = at + 2
+  end
+  for _ = 1, unsubscribed do
+    if call('HDEL', s, '+' .. ARGV[at]) == 1 then call('HSET', s, '-' .. ARGV[at], '') end
+    at = at + 1
+  end
+  if subscribed + unsubscribed > 0 then call('HSET', s, 'p', writer .. ':' .. n) end
+  return at
+end
+local function disconnect(at, hasWill)
+  H.owner = ''
+  call('HSET', s, 't', ARGV[at], 'wt', ARGV[at + 2])
+  if hasWill then call('HSET', s, 'v', ARGV[at + 1]) else call('HDEL', s, 'v') end
+end
+local function apply(at, head)
+  local released, held, forgotten = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  at = at + 5
+  if head.first > 0 then settle(head.first, head.dones, ARGV[at - 4]) end
+  if H.x < head.next then H.x = head.next end
+  if H.x < H.f then H.x = H.f end
+  if H.e < H.x then H.e = H.x end
+  if #released > 0 then release(released) end
+  if #held > 0 then hold(held) end
+  local ending = at
+  if head.disconnects then at = at + 3 end
+  local messages = at + 2 * head.subscribed + head.unsubscribed
+  local answer = append(messages, head)
+  if #forgotten > 0 then forget(forgotten) end
+  subscriptions(at, head.subscribed, head.unsubscribed)
+  if head.disconnects then
+    disconnect(ending, head.hasWill)
+    trim(true)
+  end
+  if head.dismisses then call('HDEL', s, 'v', 'wt', 'wd') end
+  if head.ends then
+    local filters = traces(s)
+    bury(s, q, r, d, filters)
+    H.flags = ${HeaderFlag.Ended}
+    H.owner = ''
+    G = nil
+    return { filters, string.format('%.0f', H.E), answer }
+  end
+  return answer
+end
+`;
+
+const MAIN = `
+local out, at = {}, 2
+while at <= #ARGV do
+  local head = {}
+  local epoch, flags
+  epoch, head.next, head.first, head.max, head.bytesmax, head.dones, head.k, head.subscribed,
+    head.unsubscribed, flags = unpack('${SEGMENT_HEAD}', ARGV[at])
+  head.drops = bit.band(flags, ${SegmentFlag.DropsOldest}) ~= 0
+  head.disconnects = bit.band(flags, ${SegmentFlag.Disconnect}) ~= 0
+  head.hasWill = bit.band(flags, ${SegmentFlag.HasWill}) ~= 0
+  head.dismisses = bit.band(flags, ${SegmentFlag.DismissesWill}) ~= 0
+  head.ends = bit.band(flags, ${SegmentFlag.Ends}) ~= 0
+  local needsOwner = bit.band(flags, ${SegmentFlag.NeedsOwner}) ~= 0
+  if H.flags >= ${HeaderFlag.Ended} then
+    out[#out + 1] = -2
+  elseif epoch ~= H.E and (epoch ~= 0 or needsOwner) then
+    out[#out + 1] = -1
+  else
+    out[#out + 1] = apply(at, head)
+  end
+  at = at + 5 + 2 * head.subscribed + head.unsubscribed + 3 * head.k
+  if head.disconnects then at = at + 3 end
+end
+if H.flags < ${HeaderFlag.Ended} then
+  trim(false)
+  saveQueue()
+  saveMarks()
+end
+save(s, H, writer, n, cmsgpack.pack(out))
+return out
+`;
+
+export const sessionScript = new Script(
+  'session',
+  [REGISTER, HEADER_TABLE, ENDING, SETUP, MARKS, QUEUE, RELEASE, SEGMENT, MAIN].join('\n'),
+);

@@ -1,0 +1,176 @@
+/**
+ * A client with a session that outlives its connections: whatever happens to a connection, the
+ * next one follows at once, and its CONNACK must say that the session is still there.
+ */
+import type { IConnackPacket, IConnectPacket, Packet } from 'mqtt-packet';
+import { Line, type ProtocolVersion } from './line.js';
+
+export interface ClientOptions {
+  readonly clientId: string;
+  readonly version: ProtocolVersion;
+  readonly port: number;
+  /** MQTT 5.0. */
+  readonly receiveMaximum?: number;
+  readonly will?: NonNullable<IConnectPacket['will']>;
+  /** Hears what a correct broker never does. */
+  readonly onBreach: (what: string) => void;
+}
+
+export const sessionExpiryInterval = 3_600;
+
+const reconnectMs = 10;
+/** A broker that is stopped, or without its store, may take that long to answer. */
+const connackMsMax = 30_000;
+/** 3.1.1: server unavailable; 5.0: server unavailable, busy, shutting down. */
+const mayComeBack = new Set([3, 0x88, 0x89, 0x8b]);
+
+export abstract class DurableClient {
+  readonly clientId: string;
+  readonly version: ProtocolVersion;
+  isConnected = false;
+  /** CONNACKs that did not refuse. */
+  connects = 0;
+  /** CONNACKs without Session Present, although there was a session. */
+  sessionsLost = 0;
+  /** Connections that were cut after so many bytes. */
+  protected line: Line | null = null;
+  private readonly options: ClientOptions;
+  private readonly abandoned: Line[] = [];
+  private retry: NodeJS.Timeout | null = null;
+  private patience: NodeJS.Timeout | null = null;
+  private isWanted = false;
+  private awayUntilMs = 0;
+
+  constructor(options: ClientOptions) {
+    this.options = options;
+    this.clientId = options.clientId;
+    this.version = options.version;
+  }
+
+  /** Connects, now and after every loss. */
+  start(): void {
+    this.isWanted = true;
+    this.open();
+  }
+
+  /** The connection ends when so many bytes more have passed. */
+  cutAfter(bytes: number, isUp: boolean, isReset: boolean): void {
+    this.line?.cutAfter(bytes, isUp, isReset);
+  }
+
+  /** Connects again while the broker still has the connection before. */
+  takeOver(): void {
+    const { line } = this;
+    if (line === null) return;
+    this.abandoned.push(line);
+    line.abandon();
+  }
+
+  /** Loses its connection and does not come back for a time. */
+  goAway(forMs: number): void {
+    this.awayUntilMs = performance.now() + forMs;
+    this.line?.destroy();
+  }
+
+  /** DISCONNECT, and no connection any more. The session stays. */
+  leave(): void {
+    this.isWanted = false;
+    if (this.isConnected) this.send({ cmd: 'disconnect', reasonCode: 0 });
+    this.line?.close();
+    this.stopTimers();
+    for (const line of this.abandoned) line.destroy();
+  }
+
+  /** CONNACK came. */
+  protected abstract onConnected(isPresent: boolean, connack: IConnackPacket): void;
+  protected abstract onPacket(packet: Packet): void;
+  protected abstract onLost(): void;
+
+  protected send(packet: Packet): void {
+    this.line?.send(packet);
+  }
+
+  protected breach(what: string): void {
+    this.options.onBreach(`${this.clientId}: ${what}`);
+  }
+
+  private open(): void {
+    this.retry = null;
+    const { port } = this.options;
+    const line = new Line(port, this.version, {
+      onOpen: () => line.send(this.connectPacket()),
+      onPacket: (packet) => this.onAnyPacket(packet),
+      onClose: () => this.onClosed(line),
+      onMalformed: (error) => this.breach(`malformed packet: ${error.message}`),
+    });
+    this.line = line;
+    this.patience = setTimeout(() => line.destroy(), connackMsMax);
+  }
+
+  private connectPacket(): Packet {
+    const { clientId, version, will, receiveMaximum } = this.options;
+    const properties = {
+      sessionExpiryInterval,
+      ...(receiveMaximum === undefined ? {} : { receiveMaximum }),
+    };
+    return {
+      cmd: 'connect',
+      clientId,
+      protocolId: 'MQTT',
+      protocolVersion: version,
+      clean: false,
+      keepalive: 0,
+      ...(will === undefined ? {} : { will }),
+      ...(version === 5 ? { properties } : {}),
+    };
+  }
+
+  private onAnyPacket(packet: Packet): void {
+    if (packet.cmd === 'connack') this.onConnack(packet);
+    else if (packet.cmd === 'disconnect') this.onDisconnect(packet.reasonCode ?? 0);
+    else if (this.isConnected) this.onPacket(packet);
+    else this.breach(`${packet.cmd} before CONNACK`);
+  }
+
+  private onConnack(packet: IConnackPacket): void {
+    const code = (this.version === 5 ? packet.reasonCode : packet.returnCode) ?? 0;
+    if (code !== 0) {
+      if (!mayComeBack.has(code)) this.breach(`CONNACK ${code}`);
+      this.line?.destroy();
+      return;
+    }
+    if (this.patience !== null) clearTimeout(this.patience);
+    const isPresent = packet.sessionPresent;
+    if (this.connects > 0 && !isPresent) {
+      this.sessionsLost++;
+      this.breach('the session is gone');
+    }
+    this.connects++;
+    this.isConnected = true;
+    this.onConnected(isPresent, packet);
+  }
+
+  /** Shutting down and session taken over are what is done here; nothing else is. */
+  private onDisconnect(reasonCode: number): void {
+    if (reasonCode !== 0x8b && reasonCode !== 0x8e) this.breach(`DISCONNECT ${reasonCode}`);
+  }
+
+  private onClosed(line: Line): void {
+    if (this.line !== line) return;
+    this.line = null;
+    this.stopTimers();
+    const wasConnected = this.isConnected;
+    this.isConnected = false;
+    if (wasConnected) this.onLost();
+    if (!this.isWanted) return;
+    const awayMs = this.awayUntilMs - performance.now();
+    this.retry = setTimeout(() => this.open(), Math.max(reconnectMs, awayMs));
+  }
+
+  private stopTimers(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    if (this.patience !== null) clearTimeout(this.patience);
+    this.retry = null;
+    this.patience = null;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Retained messages across faults: a keeper writes ever newer versions, and now and then deletes
+ * one; whoever subscribes afterwards must find, for every topic, the last version that was
+ * acknowledged or one that was sent since.
+ */
+import type { IPublishPacket } from 'mqtt-packet';
+import { Ledger, type Stream } from './ledger.js';
+import { Line } from './line.js';
+import { payloadOf, readPayload } from './payload.js';
+import { Publisher, type PublisherOptions } from './publisher.js';
+
+const topics = 40;
+const filter = 'retained/#';
+const fence = 'fence/retained';
+const deletesEvery = 10;
+
+export class RetainedCheck {
+  readonly keeper: Publisher;
+  /** Looks that were not cut off by the next fault. */
+  looks = 0;
+  readonly lost: string[] = [];
+  private readonly ledger = new Ledger();
+  private readonly port: number;
+  private looking: Line | null = null;
+
+  constructor(port: number, onBreach: PublisherOptions['onBreach']) {
+    this.port = port;
+    for (let index = 0; index < topics; index++) {
+      this.ledger.addStream('keeper', `retained/${index}`, index % 4 === 3 ? 2 : 1, true);
+    }
+    this.keeper = new Publisher({
+      clientId: 'keeper',
+      version: 5,
+      port,
+      onBreach,
+      ledger: this.ledger,
+      streams: this.ledger.streams,
+      window: 8,
+      isPaced: true,
+      payload: ({ index }, number) =>
+        isDeletion(number) ? Buffer.alloc(0) : payloadOf(index, number),
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.looking === null;
+  }
+
+  /** Begins to look, unless one look is still going on. */
+  look(): void {
+    if (this.looking !== null) return;
+    const found = new Map<number, number>();
+    let known: number[] = [];
+    const line = new Line(this.port, 4, {
+      onOpen: () => line.send(connectPacket),
+      onPacket: (packet) => {
+        if (packet.cmd === 'connack') {
+          known = this.ledger.streams.map(lastAcknowledged);
+          const subscriptions = [fence, filter].map((topic) => ({ topic, qos: 1 as const }));
+          line.send({ cmd: 'subscribe', messageId: 1, subscriptions });
+        } else if (packet.cmd === 'suback') {
+          const fencePacket = { cmd: 'publish', topic: fence, payload: '', dup: false } as const;
+          line.send({ ...fencePacket, qos: 1, retain: false, messageId: 2 });
+        } else if (packet.cmd === 'publish') {
+          line.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
+          if (packet.topic !== fence) this.note(packet, found);
+          else this.judge(known, found, line);
+        }
+      },
+      onClose: () => {
+        this.looking = null;
+      },
+      onMalformed: (error) => this.lost.push(`malformed: ${error.message}`),
+    });
+    this.looking = line;
+  }
+
+  end(): void {
+    this.looking?.destroy();
+  }
+
+  private note(packet: IPublishPacket, found: Map<number, number>): void {
+    // What is published meanwhile comes without RETAIN.
+    if (!packet.retain) return;
+    const index = Number(packet.topic.split('/')[1]);
+    const content = readPayload(Buffer.from(packet.payload));
+    if (content?.streamIndex !== index) this.lost.push(`${packet.topic}: not what was sent`);
+    else found.set(index, content.number);
+  }
+
+  private judge(known: readonly number[], found: Map<number, number>, line: Line): void {
+    this.looks++;
+    for (const { index, topic, sent } of this.ledger.streams) {
+      const version = found.get(index);
+      const least = known[index];
+      if (version === undefined) {
+        if (mayBeAbsent(least, sent)) continue;
+        this.lost.push(`${topic}: absent, ${least} was acknowledged and ${sent - 1} sent`);
+      } else if (version < least || version >= sent) {
+        this.lost.push(`${topic}: ${version}, ${least} was acknowledged and ${sent - 1} sent`);
+      }
+    }
+    line.close();
+  }
+}
+
+function isDeletion(number: number): boolean {
+  return number % deletesEvery === deletesEvery - 1;
+}
+
+/** Number of the last acknowledged version; -1: none. */
+function lastAcknowledged(stream: Stream): number {
+  let number = stream.sent - 1;
+  while (number >= 0 && !stream.isAcknowledged(number)) number--;
+  return number;
+}
+
+/** One of the versions that the topic may have is none. */
+function mayBeAbsent(least: number, sent: number): boolean {
+  if (least < 0) return true;
+  for (let number = least; number < sent; number++) if (isDeletion(number)) return true;
+  return false;
+}
+
+const connectPacket = {
+  cmd: 'connect',
+  clientId: 'onlooker',
+  protocolId: 'MQTT',
+  protocolVersion: 4,
+  clean: true,
+  keepalive: 0,
+} as const;

@@ -1,0 +1,152 @@
+// slow
+// deadline: 240 s
+/** A real cluster: primaries die, stop, and give slots away, while messages are written. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { sessionTag } from '../../../src/store/redis/keys.js';
+import { slotOf } from '../../../src/store/redis/slot.js';
+import { RedisCluster } from '../../support/redis-cluster.js';
+import { TempFolder } from '../../support/temp.js';
+import { until } from '../../support/until.js';
+import { createRedisHarness, type RedisHarness } from './harness.js';
+import { clientIds, Load } from './load.js';
+
+const test = suite('redis store and a cluster in trouble');
+
+/** Runs `body` with a cluster and a store on it. */
+function withCluster(
+  body: (cluster: RedisCluster, harness: RedisHarness) => Promise<void>,
+  settings = {},
+): () => Promise<void> {
+  return async () => {
+    const folder = new TempFolder();
+    const cluster = await RedisCluster.start({ folder: folder.path, settings });
+    try {
+      const harness = await createRedisHarness(cluster.addresses);
+      try {
+        await body(cluster, harness);
+      } finally {
+        await harness.dispose();
+      }
+    } finally {
+      await cluster.stop();
+      folder.remove();
+    }
+  };
+}
+
+test(
+  'slots move under load, and nothing is lost, repeated or reordered',
+  withCluster(async (cluster, { store }) => {
+    const ids = clientIds(12);
+    const load = new Load(store, ids);
+    await load.start();
+    await load.progress(20);
+
+    const [first, second, third] = cluster.primaries;
+    const ring = [first!, second!, third!];
+    for (let round = 0; round < 3; round++) {
+      for (const clientId of ids) {
+        const slot = slotOf(sessionTag(clientId));
+        const from = await cluster.primaryOf(slot, first!);
+        const to = ring[(ring.indexOf(from) + 1) % ring.length]!;
+        await cluster.moveSlot(slot, from, to);
+      }
+      await load.progress(5);
+    }
+
+    await load.stop();
+    await load.check();
+    const { redirections } = store.figures();
+    assert.ok(redirections! > 0, 'calls were redirected');
+  }),
+);
+
+test(
+  'a primary is killed under load: nothing acknowledged is lost, and all goes on',
+  withCluster(async (cluster, harness) => {
+    const { heard, store } = harness;
+    const load = new Load(store, clientIds(24));
+    await load.start();
+    await load.progress(50);
+
+    await cluster.primaries[0]!.server.kill();
+    await until('the store to be away', () => heard.away > 0);
+    await load.progress(50);
+    await until('the store to be back', () => heard.back === heard.away);
+
+    await load.stop();
+    await load.check();
+    // And from what the new primary has, too.
+    await harness.restart('crash');
+    await load.check(harness.store);
+    assert.equal(heard.fatal, []);
+  }),
+);
+
+test(
+  'a primary that is stopped, without a word, is noticed, and what it says later is ignored',
+  withCluster(async (cluster, { heard, store }) => {
+    const load = new Load(store, clientIds(24));
+    await load.start();
+    await load.progress(50);
+
+    const { server } = cluster.primaries[1]!;
+    server.signal('SIGSTOP');
+    await until('the store to be away', () => heard.away > 0);
+    await load.progress(50);
+    server.signal('SIGCONT');
+    await load.progress(50);
+
+    await load.stop();
+    await load.check();
+  }),
+);
+
+test(
+  'while a replica is stopped nothing is acknowledged that only its primary has',
+  withCluster(async (cluster, { store }) => {
+    const load = new Load(store, clientIds(24));
+    await load.start();
+    await load.progress(50);
+
+    for (const { isPrimary, server } of cluster.nodes) if (!isPrimary) server.signal('SIGSTOP');
+    await until('a shortfall', () => (store.figures().shortfalls ?? 0) >= 3);
+    const before = load.acknowledged;
+    const shortfalls = store.figures().shortfalls!;
+    await until('more shortfalls', () => store.figures().shortfalls! >= shortfalls + 3);
+    assert.is(load.acknowledged, before);
+
+    for (const { isPrimary, server } of cluster.nodes) if (!isPrimary) server.signal('SIGCONT');
+    await load.progress(50);
+    await load.stop();
+    await load.check();
+  }),
+);
+
+test(
+  'a cluster that is down waits, and goes on when it is up again',
+  withCluster(
+    async (cluster, { heard, store }) => {
+      const load = new Load(store, clientIds(24));
+      await load.start();
+      await load.progress(20);
+
+      const [primary, replica] = cluster.nodes;
+      await Promise.all([primary!.server.kill(), replica!.server.kill()]);
+      const other = cluster.primaries[1]!.server;
+      await until('the cluster to be down', async () =>
+        String(await other.command('CLUSTER', 'INFO')).includes('cluster_state:fail'),
+      );
+      await until('the store to be away', () => heard.away > 0);
+      await Promise.all([primary!.server.start(), replica!.server.start()]);
+      await load.progress(20, 30_000);
+
+      await load.stop();
+      await load.check();
+    },
+    { 'cluster-require-full-coverage': 'yes', appendfsync: 'always' },
+  ),
+);
+
+test.run();
