@@ -156,13 +156,14 @@ function decodePresent(
   let { firstSeq } = rest;
   while (isDone.has(firstSeq)) firstSeq++;
   const { held, released } = decodeMarks(marks);
+  const isOver = (seq: number): boolean => isDone.has(seq) || rangeOf(seq, ranges) >= 0;
   const claim: Claim = {
     epoch,
     isPresent: true,
     subscriptions,
     firstSeq,
     done: done.filter((seq) => seq >= firstSeq && rangeOf(seq, ranges) < 0),
-    released: released.filter((seq) => seq >= firstSeq && !isDone.has(seq)),
+    released: released.filter((seq) => seq >= firstSeq && !isOver(seq)),
     endSeq,
     nextSeq: Math.max(nextSeq, firstSeq),
     held,
