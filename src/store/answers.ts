@@ -16,6 +16,27 @@ export const nothingStored: Claim = Object.freeze({
   nextNumber: 1,
 });
 
+/** A write that changes nothing yet. */
+export function emptyWrite(clientId: string): SessionWrite {
+  return {
+    clientId,
+    epoch: 0,
+    append: [],
+    limits: null,
+    nextSeq: 0,
+    settled: null,
+    released: [],
+    held: [],
+    forgotten: [],
+    subscribed: [],
+    unsubscribed: [],
+    disconnect: null,
+    dismissesWill: false,
+    ends: false,
+    onDone: () => undefined,
+  };
+}
+
 /** A write that changed nothing. */
 export function refused(status: WriteStatus): WriteOutcome {
   return { status, firstSeq: 0, taken: null, dropped: [] };

@@ -1,5 +1,6 @@
 /** A client connects: the call of the claim script, and what its answer means. */
 import { assert } from '../../base/assert.js';
+import { nothingStored } from '../answers.js';
 import type { Claim, ClaimRequest, HeldId, StoredSubscription } from '../store.js';
 import { Call } from './call.js';
 import { type CommandBuffer, writeU48 } from './command-buffer.js';
@@ -105,25 +106,15 @@ function decodeAnswer(value: unknown, call: number): ClaimAnswer {
   const epoch = Number(parts[0]);
   if (Number(parts[1]) === 0) {
     const gone = (parts[2] as readonly unknown[]).map(String);
-    return { claim: nothingStored(epoch), birth: epoch, call, gone, isUnmapped: false };
+    return {
+      claim: { ...nothingStored, epoch, isHeldRouted: false },
+      birth: epoch,
+      call,
+      gone,
+      isUnmapped: false,
+    };
   }
   return decodePresent(epoch, parts[2] as readonly Buffer[], parts[3] as readonly Buffer[], call);
-}
-
-function nothingStored(epoch: number): Claim {
-  return {
-    epoch,
-    isPresent: false,
-    subscriptions: [],
-    firstSeq: 1,
-    done: [],
-    released: [],
-    endSeq: 1,
-    nextSeq: 1,
-    held: [],
-    isHeldRouted: false,
-    nextNumber: 1,
-  };
 }
 
 function decodePresent(

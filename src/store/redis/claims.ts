@@ -3,7 +3,8 @@
  * what that changed. Gives up after `ASK_MS`, and then undoes what happens all the same.
  */
 import { BrokerError } from '../../base/errors.js';
-import type { Claim, ClaimRequest, SessionWrite } from '../store.js';
+import { emptyWrite } from '../answers.js';
+import type { Claim, ClaimRequest } from '../store.js';
 import { type ClaimAnswer, ClaimTask } from './claim-task.js';
 import type { Cluster } from './cluster.js';
 import { sessionTag } from './keys.js';
@@ -126,22 +127,7 @@ export class Claims {
       ? Number.POSITIVE_INFINITY
       : this.home.wallMs() + expiryInterval * 1000;
     const disconnect = { expiresAtMs, will: null, willAtMs: Number.POSITIVE_INFINITY };
-    const write = { ...emptyWrite, clientId, epoch: claim.epoch, disconnect };
+    const write = { ...emptyWrite(clientId), epoch: claim.epoch, disconnect };
     this.home.laneOf(clientId).add(new WriteItem(write, Part.Whole, null, this.home));
   }
 }
-
-const emptyWrite: Omit<SessionWrite, 'clientId' | 'epoch' | 'disconnect'> = {
-  append: [],
-  limits: null,
-  nextSeq: 0,
-  settled: null,
-  released: [],
-  held: [],
-  forgotten: [],
-  subscribed: [],
-  unsubscribed: [],
-  dismissesWill: false,
-  ends: false,
-  onDone: () => undefined,
-};

@@ -8,14 +8,16 @@
  *
  * Batch n puts the same messages into three queues, holds number n of the publisher, and retains n.
  */
+
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../../src/base/clock.js';
 import type { BrokerError } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
 import { XorShift32 } from '../../../src/base/prng.js';
+import { emptyWrite } from '../../../src/store/answers.js';
 import { DiskStore } from '../../../src/store/disk/disk-store.js';
 import type { SessionWrite } from '../../../src/store/store.js';
-import { emptyWrite, Loaded, messageOf, noLimits, StoreDriver } from '../support/driver.js';
+import { Loaded, messageOf, noLimits, StoreDriver } from '../support/driver.js';
 import { messagesOfBatch, publisher, subscribers } from './crash-batches.js';
 
 const batchesInFlight = 4;

@@ -1,18 +1,13 @@
 /** The first error of the disk is the last thing that happens; nothing is tried again. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BrokerError } from '../../../src/base/errors.js';
+import { emptyWrite } from '../../../src/store/answers.js';
 import { openSegmentFile, type SegmentFile } from '../../../src/store/disk/segment-file.js';
 import { until } from '../../support/until.js';
 import { createDiskHarness } from '../support/disk-harness.js';
-import {
-  batchOf,
-  claimOf,
-  emptyWrite,
-  messageOf,
-  noLimits,
-  StoreDriver,
-} from '../support/driver.js';
+import { batchOf, claimOf, messageOf, noLimits, StoreDriver } from '../support/driver.js';
 
 const test = suite('disk store that fails');
 

@@ -1,10 +1,12 @@
 /** The memory store keeps the contract, and calls back when its scheduler says so. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../src/base/clock.js';
+import { emptyWrite } from '../../../src/store/answers.js';
 import { MemoryStore } from '../../../src/store/memory/memory-store.js';
 import { addStoreContract } from '../support/contract.js';
-import { emptyWrite, Loaded } from '../support/driver.js';
+import { Loaded } from '../support/driver.js';
 import { createMemoryHarness } from '../support/memory-harness.js';
 
 const test = suite('memory store');

@@ -2,17 +2,12 @@
  * Writes numbered messages to some sessions without a pause, each write as soon as the one before
  * is safe, and looks afterwards whether every one is there once and in order.
  */
+
 import * as assert from 'uvu/assert';
+import { emptyWrite } from '../../../src/store/answers.js';
 import { type Store, WriteStatus } from '../../../src/store/store.js';
 import { until } from '../../support/until.js';
-import {
-  batchOf,
-  claimOf,
-  emptyWrite,
-  messageOf,
-  noLimits,
-  StoreDriver,
-} from '../support/driver.js';
+import { batchOf, claimOf, messageOf, noLimits, StoreDriver } from '../support/driver.js';
 
 /** Messages per write, in turn: packed and single ones. */
 const PER_WRITE = [1, 1, 3];

@@ -4,10 +4,12 @@
  * stores' model tests, but for what Redis does in its own way: answers of different sessions come
  * in any order, numbers of QoS 2 messages are checked by marks, and time is Redis'.
  */
+
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../src/base/clock.js';
+import { emptyWrite } from '../../../src/store/answers.js';
 import {
   type Claim,
   type SessionWrite,
@@ -19,7 +21,7 @@ import { RedisServer } from '../../support/redis-server.js';
 import { TempFolder } from '../../support/temp.js';
 import { within } from '../../support/until.js';
 import type { StoreHarness } from '../support/contract.js';
-import { claimOf, emptyWrite, messageOf } from '../support/driver.js';
+import { claimOf, messageOf } from '../support/driver.js';
 import { type Command, commands, type WriteCommand } from '../support/model-commands.js';
 import { createPlainHarness } from '../support/plain-harness.js';
 import { CuttingProxy } from './cutting-proxy.js';

@@ -1,9 +1,11 @@
 /** Contract: claims, epochs, clean start, subscriptions, ends, client ids, order of completion. */
+
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { emptyWrite } from '../../../src/store/answers.js';
 import { WriteStatus } from '../../../src/store/store.js';
 import { restarted, restarts, type WithStore } from './contract.js';
-import { batchOf, claimOf, emptyWrite, messageOf, noLimits, type StoreDriver } from './driver.js';
+import { batchOf, claimOf, messageOf, noLimits, type StoreDriver } from './driver.js';
 
 const { Done, Stale, Gone } = WriteStatus;
 

@@ -1,4 +1,5 @@
 /** Drives a store in tests: calls with defaults, and outcomes as promises. */
+import { emptyWrite } from '../../../src/store/answers.js';
 import type {
   Append,
   Batch,
@@ -141,26 +142,6 @@ export function claimOf(clientId: string, request: Partial<ClaimRequest> = {}): 
     will: null,
     willDelay: 0,
     ...request,
-  };
-}
-
-export function emptyWrite(clientId: string): SessionWrite {
-  return {
-    clientId,
-    epoch: 0,
-    append: [],
-    limits: null,
-    nextSeq: 0,
-    settled: null,
-    released: [],
-    held: [],
-    forgotten: [],
-    subscribed: [],
-    unsubscribed: [],
-    disconnect: null,
-    dismissesWill: false,
-    ends: false,
-    onDone: () => undefined,
   };
 }
 

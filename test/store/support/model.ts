@@ -3,12 +3,14 @@
  * answer is compared: outcomes, claims, reads, what is loaded after a restart, and the order in
  * which it all comes. Commands come in bursts: those of one are given without waiting in between.
  */
+
 import * as fc from 'fast-check';
 import type { FakeClock } from '../../../src/base/clock.js';
+import { emptyWrite } from '../../../src/store/answers.js';
 import type { Claim, Store, WriteOutcome } from '../../../src/store/store.js';
 import { within } from '../../support/until.js';
 import type { StoreHarness } from './contract.js';
-import { claimOf, emptyWrite, messageOf, type PartialWrite } from './driver.js';
+import { claimOf, messageOf, type PartialWrite } from './driver.js';
 import { type Command, commands, type WriteCommand } from './model-commands.js';
 
 export interface ModelOptions {
