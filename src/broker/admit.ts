@@ -53,20 +53,15 @@ export function admit(
     closeConnection(connection, ReasonCode.PacketTooLarge, detail, { isSilent: true });
     return;
   }
-  const proceed = (claim: Claim | null): void =>
-    enter({ connection, packet, identity, keepAlive, expiry, properties: full }, claim);
-  if (core.journal === null) proceed(null);
-  else claimFirst(connection, packet, identity, expiry, proceed);
+  const willStamp = packet.will === null ? 0 : (core.journal?.nextStamp() ?? 0);
+  const entering = { connection, packet, identity, keepAlive, expiry, properties: full, willStamp };
+  if (core.journal === null) enter(entering, null);
+  else claimFirst(entering);
 }
 
 /** Asks the store for the session; the client waits for CONNACK until then. */
-function claimFirst(
-  connection: Connection,
-  packet: ConnectPacket,
-  identity: ClientIdentity,
-  expiry: number,
-  proceed: (claim: Claim | null) => void,
-): void {
+function claimFirst(entering: Entering): void {
+  const { connection, packet, identity, expiry, willStamp } = entering;
   const { sessions, log } = connection.core;
   const { clientId } = identity;
   const isTransient = packet.cleanStart && expiry === 0;
@@ -77,7 +72,7 @@ function claimFirst(
     isDurable: !isTransient,
     expiryInterval: expiry,
     info: encodeInfo(identity),
-    will: packet.will === null ? null : encodeWill(packet.will),
+    will: packet.will === null ? null : encodeWill(packet.will, willStamp),
     willDelay: packet.will?.willDelayInterval ?? 0,
   };
   const answer = sessions.claims!.claim(request, {
@@ -94,7 +89,7 @@ function claimFirst(
     if (claim === null && !isTransient) {
       closeConnection(connection, ReasonCode.ServerUnavailable, 'the store does not answer', {});
     } else {
-      proceed(claim);
+      enter(entering, claim);
     }
   });
 }
@@ -108,11 +103,13 @@ interface Entering {
   readonly keepAlive: number;
   readonly expiry: number;
   readonly properties: ConnackProperties;
+  /** `PendingWill.stamp` */
+  readonly willStamp: number;
 }
 
 /** The client gets its session. @param claim null: there is no store, or nothing is stored */
 function enter(entering: Entering, claim: Claim | null): void {
-  const { connection, packet, identity, keepAlive, expiry, properties } = entering;
+  const { connection, packet, identity, expiry, properties } = entering;
   const { core } = connection;
   const { cleanStart } = packet;
   if (connection.isClosed && claim === null) return;
@@ -122,7 +119,7 @@ function enter(entering: Entering, claim: Claim | null): void {
     core.sessions.onConnectionClosed(opened.session, null);
     return;
   }
-  become(connection, packet, identity, keepAlive);
+  become(entering);
   connection.session = opened.session;
   connection.sendControl(encodeSuccess(connection, opened.isPresent, properties));
   connection.sender = senderFor(connection, packet);
@@ -181,14 +178,9 @@ function keepAliveOf(connection: Connection, packet: ConnectPacket): number {
     : packet.keepAlive;
 }
 
-function become(
-  connection: Connection,
-  packet: ConnectPacket,
-  identity: ClientIdentity,
-  keepAlive: number,
-): void {
+function become({ connection, packet, identity, keepAlive, willStamp }: Entering): void {
   const { core, listener, access } = connection;
-  const { metrics } = core;
+  const { metrics, sessions } = core;
   connection.state = ConnectionState.Connected;
   connection.packetBytesMax = core.limits.packetBytesMax || PACKET_BYTES_MAX;
   connection.receiveMaximum = connection.isV5
@@ -197,9 +189,8 @@ function become(
   if (connection.isV5) connection.inboundAliases = new InboundAliases(listener.maxTopicAlias);
   watchKeepAlive(connection, keepAlive);
   if (packet.will !== null) {
-    connection.will = new PendingWill(packet.will, identity, access, (due) =>
-      core.sessions.onWillDue(due),
-    );
+    const onDue = (due: PendingWill): void => sessions.onWillDue(due);
+    connection.will = new PendingWill(packet.will, identity, access, onDue, willStamp);
   }
   metrics.clientsAccepted++;
   metrics.clientsConnected++;

@@ -25,6 +25,7 @@ import { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
 import { ChunkPool, type Output } from './output.js';
 import { type MessageOptions, messageOf, messageOfWill } from './own-messages.js';
+import { onceSafe } from './pending-acks.js';
 import { RetainedExpiry } from './retained-expiry.js';
 import { RetainedStore } from './retained-store.js';
 import { Router } from './router.js';
@@ -115,7 +116,7 @@ export class BrokerCore implements BrokerContext {
       this.router,
       this.subscriptions,
       this.topics,
-      (will) => this.publishWill(will),
+      (will, then) => this.publishWill(will, then),
     );
     this.handshakes = new Handshakes(this);
     this.inbound = new Message(this.topics.fromName('-'), new Block(readBuffer));
@@ -268,14 +269,19 @@ export class BrokerCore implements BrokerContext {
     this.turn.end();
   }
 
-  private publishWill(pending: PendingWill): void {
+  /** @param then called when what was published is in the store's hands, see `routeWill` */
+  private publishWill(pending: PendingWill, then: () => void): void {
     const { will, identity, access } = pending;
     const topic = this.topics.fromName(identity.listener.mountPoint + will.topic);
     const send = (isAllowed: boolean): void => {
       this.turn.begin();
       const message = messageOfWill(topic, pending, this.turn.nowMs);
-      if (isAllowed) this.distribute(pending, message);
-      else this.drop(DropReason.NotAuthorized, message);
+      if (isAllowed) {
+        this.routeWill(pending, message, then);
+        return;
+      }
+      this.drop(DropReason.NotAuthorized, message);
+      then();
     };
     if (topic.isReserved || !access.restrictsPublish) {
       send(!topic.isReserved);
@@ -286,12 +292,38 @@ export class BrokerCore implements BrokerContext {
     else answer.then(send, () => send(false));
   }
 
+  /**
+   * A will is published before the store forgets it: in the same turn where that happens as a
+   * whole, else when it is safe. One of QoS 2 has a mark then, as a crash may come in between.
+   */
+  private routeWill(pending: PendingWill, message: Message, then: () => void): void {
+    const { journal } = this;
+    if (journal === null || journal.isAtomic || pending.stamp === 0 || journal.isOverloaded) {
+      this.distribute(pending, message);
+      then();
+      return;
+    }
+    const suspended = journal.suspend();
+    journal.begin();
+    if (message.qos === 2) {
+      const publisherId = `\0will of ${pending.identity.clientId}`;
+      journal.markWith({ publisherId, number: pending.stamp });
+    }
+    this.route(pending, message);
+    onceSafe(journal.end(), then);
+    journal.resume(suspended);
+  }
+
   private distribute(pending: PendingWill | null, message: Message): void {
+    const suspended = this.journal?.suspend() ?? null;
+    this.route(pending, message);
+    this.journal?.resume(suspended);
+  }
+
+  private route(pending: PendingWill | null, message: Message): void {
     const topic = this.topics.fromName(message.topic.name);
     if (this.observer.wantsPublish) this.observer.published(pending?.identity ?? null, message);
-    const suspended = this.journal?.suspend() ?? null;
     if (message.retain) this.retain(message, pending ?? undefined);
     this.router.publish(topic, message, null, false);
-    this.journal?.resume(suspended);
   }
 }

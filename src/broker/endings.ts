@@ -1,6 +1,6 @@
 /**
- * The ends of stored sessions. Most are one write; what came through shared subscriptions goes to
- * other members first, and while the store is away that is tried again and again.
+ * The ends of stored sessions with shared subscriptions: what came through these goes to other
+ * members first, and while the store is away that is tried again and again.
  */
 import { messageOf } from '../base/errors.js';
 import { parseSharedFilter } from '../protocol/topic.js';
@@ -43,16 +43,8 @@ export class Endings implements Retry {
     return this.leaving.size;
   }
 
-  /**
-   * Deletes what is stored of a session.
-   *
-   * @param isInGroup it was a member of shared subscriptions
-   */
-  end(session: Session, stored: StoredSession, isInGroup: boolean): void {
-    if (!isInGroup) {
-      stored.end();
-      return;
-    }
+  /** Deletes what is stored of a member of shared subscriptions, once it is passed on. */
+  pass(session: Session, stored: StoredSession): void {
     // What was sent and what was acknowledged decides who gets it. It has ended: a broker that is
     // started before all is passed on does so at once.
     stored.detach(this.journal.store.wallMs(), null, 0);

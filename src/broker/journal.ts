@@ -52,6 +52,7 @@ export class Journal implements Flushable, Deadline {
   private drafts: StoredSession[] = [];
   private retained: RetainedWrite[] = [];
   private retries = new Set<Retry>();
+  private lastStamp = 0;
   private isDirty = false;
   private isClosed = false;
   /** Of the PUBLISH that is being routed. */
@@ -72,6 +73,17 @@ export class Journal implements Flushable, Deadline {
   /** The store's clock minus the monotonic one, milliseconds. */
   get wallOffsetMs(): number {
     return this.store.wallMs() - this.context.clock.nowMs();
+  }
+
+  /** All that a turn writes happens as a whole, or nothing of it. */
+  get isAtomic(): boolean {
+    return this.store.kind !== 'redis';
+  }
+
+  /** A number that no will had before, neither here nor with an earlier broker. */
+  nextStamp(): number {
+    this.lastStamp = Math.max(this.store.wallMs(), this.lastStamp + 1);
+    return this.lastStamp;
   }
 
   /** So much waits that nothing more is taken. */

@@ -8,7 +8,7 @@ import type { Claim, QueuedRecord } from '../store/store.js';
 import type { BrokerContext } from './context.js';
 import type { Journal } from './journal.js';
 import { DropReason } from './metrics.js';
-import { PendingAcks } from './pending-acks.js';
+import { onceSafe } from './pending-acks.js';
 import type { Session } from './session.js';
 import { encodeInfo } from './stored-client.js';
 import { messageOfRecord, type QueuedMessage } from './stored-message.js';
@@ -81,11 +81,7 @@ function passOnRecords(
     context.drop(DropReason.SessionEnded, queued.message, session);
   }
   const pending = journal.end();
-  if (pending === null) return Promise.resolve();
-  return new Promise((resolve) => {
-    const waiting = new PendingAcks({ prepare: () => undefined, send: () => resolve() });
-    waiting.add(pending);
-  });
+  return new Promise((resolve) => onceSafe(pending, resolve));
 }
 
 /** Null: it cannot be read, and was counted. */

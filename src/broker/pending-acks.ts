@@ -111,3 +111,9 @@ export class PendingAcks {
     this.source?.release();
   }
 }
+
+/** Calls back when all that `ack` waits for is safe; at once for null. */
+export function onceSafe(ack: PendingAck | null, then: () => void): void {
+  if (ack === null) then();
+  else new PendingAcks({ prepare: () => undefined, send: then }).add(ack);
+}

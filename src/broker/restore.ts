@@ -68,7 +68,8 @@ export class Restore implements StoreLoader {
 
   private willOf(bytes: Buffer, identity: ClientIdentity, access: Access): PendingWill {
     const { sessions } = this.core;
-    return new PendingWill(decodeWill(bytes), identity, access, (due) => sessions.onWillDue(due));
+    const { will, stamp } = decodeWill(bytes);
+    return new PendingWill(will, identity, access, (due) => sessions.onWillDue(due), stamp);
   }
 
   /** One damaged record does not keep a broker from starting; it is said which one. */

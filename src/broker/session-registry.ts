@@ -16,8 +16,12 @@ import type { Subscriptions } from './subscriptions.js';
 import type { TopicTable } from './topics.js';
 import type { PendingWill } from './will.js';
 
-/** How wills get out; the core publishes them. */
-export type PublishWill = (pending: PendingWill) => void;
+/**
+ * How wills get out; the core publishes them.
+ *
+ * @param then called when a store may forget the will
+ */
+export type PublishWill = (pending: PendingWill, then: () => void) => void;
 
 export interface OpenedSession {
   readonly session: Session;
@@ -155,7 +159,7 @@ export class SessionRegistry {
   onConnectionClosed(session: Session, will: PendingWill | null): void {
     session.detach();
     if (!session.isDurable) {
-      if (will !== null) this.publishWill(will);
+      if (will !== null) this.publishWill(will, nothing);
       this.end(session);
       return;
     }
@@ -168,7 +172,7 @@ export class SessionRegistry {
     if (will === null) return;
     const { willDelayInterval } = will.will;
     if (willDelayInterval === 0) {
-      this.publishWill(will);
+      this.publishStored(session, will);
       return;
     }
     session.will = will;
@@ -185,15 +189,14 @@ export class SessionRegistry {
     const { stored } = session;
     const isInGroup = hasGroup(session);
     this.subscriptions.removeAll(session);
-    if (stored !== null) {
-      session.outbox = null;
-      this.endings!.end(session, stored, isInGroup);
-    }
-    const will = session.will;
-    if (will !== null) {
-      this.dismissWill(session);
-      this.publishWill(will);
-    }
+    const { will } = session;
+    this.dismissWill(session);
+    if (stored !== null) session.outbox = null;
+    // What is passed on takes longer than any will.
+    if (stored !== null && isInGroup) this.endings!.pass(session, stored);
+    const then = stored === null || isInGroup ? nothing : (): void => stored.end();
+    if (will === null) then();
+    else this.publishWill(will, then);
     const { outbox } = session;
     if (outbox === null) return;
     session.outbox = null;
@@ -213,11 +216,21 @@ export class SessionRegistry {
   /** A will whose time has come. */
   onWillDue(pending: PendingWill): void {
     const session = this.get(pending.identity.clientId);
-    if (session?.will === pending) {
-      session.will = null;
-      session.stored?.dismissWill();
+    if (session?.will !== pending) {
+      this.publishWill(pending, nothing);
+      return;
     }
-    this.publishWill(pending);
+    session.will = null;
+    this.publishStored(session, pending);
+  }
+
+  /** Publishes a will that the store has as well, if it has the session. */
+  private publishStored({ stored }: Session, will: PendingWill): void {
+    const epoch = stored?.epoch;
+    this.publishWill(will, () => {
+      // A client that is back has another one.
+      if (stored !== null && stored.epoch === epoch) stored.dismissWill();
+    });
   }
 
   /**
@@ -254,13 +267,13 @@ export class SessionRegistry {
     const wallMs = context.journal!.store.wallMs();
     const { expiryInterval } = session;
     const isForEver = expiryInterval >= EXPIRY_NEVER;
-    const isDelayed = will !== null && will.will.willDelayInterval > 0;
+    const isKept = will !== null && (will.will.willDelayInterval > 0 || !context.journal!.isAtomic);
     session.outbox = null;
     if (session.receiver?.isEmpty) session.receiver = null;
     session.stored!.detach(
       isForEver ? Number.POSITIVE_INFINITY : wallMs + expiryInterval * 1000,
-      isDelayed ? encodeWill(will.will) : null,
-      isDelayed ? wallMs + will.will.willDelayInterval * 1000 : 0,
+      isKept ? encodeWill(will.will, will.stamp) : null,
+      isKept ? wallMs + will.will.willDelayInterval * 1000 : 0,
     );
   }
 
@@ -276,6 +289,10 @@ export class SessionRegistry {
     this.context.deadlines.cancel(session.will);
     session.will = null;
   }
+}
+
+function nothing(): void {
+  // Nobody waits for it.
 }
 
 function hasGroup(session: Session): boolean {

@@ -59,7 +59,16 @@ function isInfo(info: unknown): info is StoredInfo {
   return areTexts && typeof listener === 'string' && [3, 4, 5].includes(protocolVersion);
 }
 
-export function encodeWill(will: Will): Buffer {
+/** A will, and its `PendingWill.stamp`. */
+export interface StoredWill {
+  readonly will: Will;
+  readonly stamp: number;
+}
+
+/** Before the properties: the place of Message Expiry Interval, which has not begun; the stamp. */
+const WILL_HEAD = 12;
+
+export function encodeWill(will: Will, stamp: number): Buffer {
   return encodeRecord({
     topic: will.topic,
     qos: will.qos,
@@ -70,22 +79,23 @@ export function encodeWill(will: Will): Buffer {
     publisherId: null,
     expiresAtMs: Number.POSITIVE_INFINITY,
     expiryAt: -1,
-    properties: withExpiryFirst(will),
+    properties: withHead(will, stamp),
     payload: will.payload,
   });
 }
 
 /** @throws BrokerError `RECORD_INVALID` */
-export function decodeWill(bytes: Buffer): Will {
+export function decodeWill(bytes: Buffer): StoredWill {
   const { topic, payload, qos, retain, properties } = decodeRecord(bytes);
-  if (properties.length < 4) throw new BrokerError('RECORD_INVALID', 'a stored will is damaged');
+  if (properties.length < WILL_HEAD) throw damagedWill();
   const expiryAt = properties.readUInt32BE(0);
-  const own = properties.subarray(4);
+  const stamp = properties.readDoubleBE(4);
+  const own = properties.subarray(WILL_HEAD);
   const hasExpiry = expiryAt !== 0xffff_ffff;
-  if (hasExpiry && expiryAt + 4 > own.length) {
-    throw new BrokerError('RECORD_INVALID', 'a stored will is damaged');
+  if ((hasExpiry && expiryAt + 4 > own.length) || !Number.isSafeInteger(stamp) || stamp < 0) {
+    throw damagedWill();
   }
-  return {
+  const will: Will = {
     topic,
     payload,
     qos,
@@ -96,12 +106,17 @@ export function decodeWill(bytes: Buffer): Will {
     expiryAt: hasExpiry ? expiryAt : -1,
     isPayloadValid: true,
   };
+  return { will, stamp };
 }
 
-/** Where the Message Expiry Interval is, before the properties: a will's has not begun to run. */
-function withExpiryFirst({ properties, expiryAt }: Will): Buffer {
-  const bytes = Buffer.allocUnsafe(4 + properties.length);
+function withHead({ properties, expiryAt }: Will, stamp: number): Buffer {
+  const bytes = Buffer.allocUnsafe(WILL_HEAD + properties.length);
   bytes.writeUInt32BE(expiryAt < 0 ? 0xffff_ffff : expiryAt, 0);
-  properties.copy(bytes, 4);
+  bytes.writeDoubleBE(stamp, 4);
+  properties.copy(bytes, WILL_HEAD);
   return bytes;
+}
+
+function damagedWill(): BrokerError {
+  return new BrokerError('RECORD_INVALID', 'a stored will is damaged');
 }

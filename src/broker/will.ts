@@ -11,6 +11,8 @@ export class PendingWill implements Deadline {
   readonly will: Will;
   readonly identity: ClientIdentity;
   readonly access: Access;
+  /** Of a stored session: goes up with each of a client's wills; 0: the will is not stored. */
+  readonly stamp: number;
   deadlineMs = 0;
   heapIndex = -1;
   private readonly onDue: (pending: PendingWill) => void;
@@ -20,11 +22,13 @@ export class PendingWill implements Deadline {
     identity: ClientIdentity,
     access: Access,
     onDue: (pending: PendingWill) => void,
+    stamp = 0,
   ) {
     this.will = will;
     this.identity = identity;
     this.access = access;
     this.onDue = onDue;
+    this.stamp = stamp;
   }
 
   onDeadline(): void {

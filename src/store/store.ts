@@ -34,6 +34,7 @@ export interface HeldId {
 
 /** Marks a QoS 2 message, so that a session takes it once even when its publisher repeats it. */
 export interface Mark {
+  /** Of a will: not that of its client, but one that no client can have. */
   readonly publisherId: string;
   readonly number: number;
 }

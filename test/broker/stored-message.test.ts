@@ -136,7 +136,8 @@ test('a will is the same, and its expiry has not begun', () => {
         expiryAt,
         isPayloadValid: true,
       };
-      const found = decodeWill(encodeWill(will));
+      const { will: found, stamp } = decodeWill(encodeWill(will, Number.MAX_SAFE_INTEGER));
+      assert.is(stamp, Number.MAX_SAFE_INTEGER);
 
       assert.ok(found.payload.equals(will.payload) && found.properties.equals(raw));
       assert.equal(
@@ -149,17 +150,20 @@ test('a will is the same, and its expiry has not begun', () => {
 
 test('damaged clients and wills are errors that say so, whatever the bytes', () => {
   const listener = defaultListener();
-  const will = encodeWill({
-    topic: 'w',
-    payload: Buffer.from('x'),
-    qos: 1,
-    retain: false,
-    willDelayInterval: 0,
-    messageExpiryInterval: 9,
-    properties: Buffer.from([2, 0, 0, 0, 9]),
-    expiryAt: 1,
-    isPayloadValid: true,
-  });
+  const will = encodeWill(
+    {
+      topic: 'w',
+      payload: Buffer.from('x'),
+      qos: 1,
+      retain: false,
+      willDelayInterval: 0,
+      messageExpiryInterval: 9,
+      properties: Buffer.from([2, 0, 0, 0, 9]),
+      expiryAt: 1,
+      isPayloadValid: true,
+    },
+    1_700_000_000_000,
+  );
   const flipped = fc.tuple(fc.nat(will.length - 1), fc.nat(255)).map(([at, value]) => {
     const damaged = Buffer.from(will);
     damaged[at] = value;

@@ -151,6 +151,66 @@ test('a will that is due during a claim does not dismiss the next one', async ()
   }
 });
 
+for (const isHeldRouted of [true, false]) {
+  const kind = isHeldRouted ? 'a batch that happens as a whole' : 'a batch that happens in parts';
+
+  test(`${kind}: a will comes in spite of a crash, and of QoS 2 once`, async () => {
+    for (const delay of [0, 5]) {
+      for (const expiry of [3, 1000]) {
+        for (let released = 0; released <= 8; released++) {
+          const broker = await DurableBroker.start({ habits: { isHeldRouted } });
+          for (const [clientId, qos] of [
+            ['one', 1],
+            ['two', 2],
+          ] as const) {
+            await broker.subscriber(clientId, 'will', qos);
+          }
+          const will = { ...willOf(delay), qos: 2 as const };
+          const properties = { sessionExpiryInterval: expiry };
+          const client = await broker.durable('dying', { will, properties });
+          broker.store.isHolding = true;
+          client.drop();
+          await broker.settle();
+          broker.store.release(delay === 0 ? released : 1);
+          await broker.settle();
+          await broker.advance(6_000);
+          broker.store.release(released);
+          await broker.settle();
+          await broker.crash(10_000);
+          await broker.advance(10_000);
+
+          const when = `delay ${delay}, expiry ${expiry}, ${released} calls`;
+          const two = await broker.durable('two');
+          await broker.settle();
+          assert.equal(two.takePayloads(), ['last'], when);
+          const one = await broker.durable('one');
+          await broker.settle();
+          assert.ok(one.takePayloads().length > 0, when);
+        }
+      }
+    }
+  });
+}
+
+test('each will of a client comes, also at QoS 2 and in a batch of parts', async () => {
+  const broker = await DurableBroker.start({ habits: { isHeldRouted: false } });
+  await broker.subscriber('heir', 'will', 2);
+  const will = { ...willOf(0), qos: 2 as const };
+  for (let n = 0; n < 3; n++) {
+    const client = await broker.durable('dying', { will });
+    client.drop();
+    await broker.settle();
+  }
+  const client = await broker.durable('dying', { will, clean: true });
+  client.drop();
+  await broker.settle();
+
+  const heir = await broker.durable('heir');
+  await broker.settle();
+  assert.equal(heir.takePayloads(), ['last', 'last', 'last', 'last']);
+  assert.is(broker.broker.core.deadlines.size, 0);
+});
+
 test('a message that is published in the turn in which its session ends is counted', async () => {
   const broker = await DurableBroker.start();
   const client = await broker.durable('s');

@@ -29,14 +29,17 @@ export interface Medium {
 }
 
 export interface StoreHabits {
-  /** As `Claim` has it. False: repeats are routed again, and marks tell them. */
+  /**
+   * As `Claim` has it. False: a batch happens in parts, as in Redis; repeats are routed again, and
+   * marks tell them.
+   */
   readonly isHeldRouted?: boolean;
   /** Reads and claims see what is held back: a store need not hide what is not safe yet. */
   readonly appliesEarly?: boolean;
 }
 
 export class ControlledStore implements Store {
-  readonly kind = 'memory';
+  readonly kind: Store['kind'];
   readonly medium: Medium;
   /** Goes up with everything that happens. */
   activity = 0;
@@ -57,6 +60,7 @@ export class ControlledStore implements Store {
   constructor(clock: Clock, habits: StoreHabits = {}, medium: Medium | null = null) {
     this.clock = clock;
     this.habits = habits;
+    this.kind = habits.isHeldRouted === false ? 'redis' : 'memory';
     this.medium = medium ?? { inner: new MemoryStore({ clock }), marks: new Set() };
   }
 
