@@ -98,6 +98,11 @@ class MemoryTransport implements Transport {
     return true;
   }
 
+  writeNow(_bytes: Buffer, start: number, end: number): number {
+    sink.value += end - start;
+    return end - start;
+  }
+
   pause(): void {}
   resume(): void {}
   end(): void {}

@@ -9,8 +9,9 @@
  *     chunk (being filled) ─▶ line (full, waiting) ─▶ inFlight (the transport's)
  *
  * A *run* is a stretch of somebody's read buffer that goes out byte for byte: consecutive QoS 0
- * packets from one publisher. It is only remembered, and copied in one go when it ends: before
- * anything else is written, and at the latest before the buffer is read into again.
+ * packets from one publisher. It is only remembered. When it ends, before anything else is written
+ * and at the latest before the buffer is read into again, a long one goes straight to the kernel,
+ * and what is left of it is copied in one go.
  */
 import { Block, copyBytes } from '../base/block.js';
 import type { Metrics } from './metrics.js';
@@ -23,6 +24,8 @@ const LARGE_CHUNK_BYTES = 64 * 1024;
 const FLUSH_BYTES = 48 * 1024;
 /** A run is copied in pieces of this size at most. */
 const RUN_PIECE_BYTES = 48 * 1024;
+/** A run of this length is worth a system call of its own; a shorter one waits with the others. */
+const DIRECT_BYTES = 32 * 1024;
 /** Chunks kept for reuse, per size: 4 MiB and 16 MiB. */
 const SMALL_CHUNKS_KEPT = 1024;
 const LARGE_CHUNKS_KEPT = 256;
@@ -124,7 +127,7 @@ export class Output {
     this.context.openRuns.push(this);
   }
 
-  /** Copies the run, if there is one. */
+  /** Writes or copies the run, if there is one. */
   endRun(): void {
     const { runBlock, runEnd } = this;
     let start = this.runStart;
@@ -132,6 +135,7 @@ export class Output {
     this.runStart = 0;
     this.runEnd = 0;
     if (this.isClosed) return;
+    if (runEnd - start >= DIRECT_BYTES) start += this.writeDirectly(runBlock, start, runEnd);
     while (start < runEnd) {
       const size = Math.min(runEnd - start, RUN_PIECE_BYTES);
       const at = this.reserve(size);
@@ -191,6 +195,16 @@ export class Output {
     this.length = 0;
     this.runStart = 0;
     this.runEnd = 0;
+  }
+
+  /** Writes without a copy, after what was collected; returns how many bytes the kernel took. */
+  private writeDirectly(block: Block, start: number, end: number): number {
+    if (this.inFlight !== null) return 0;
+    if (this.length > 0) this.handOver(this.chunk, this.length);
+    if (this.inFlight !== null || this.isClosed) return 0;
+    const taken = this.transport.writeNow(block.bytes, start, end);
+    this.context.metrics.bytesSent += taken;
+    return taken;
   }
 
   private send(chunk: Block, length: number): boolean {

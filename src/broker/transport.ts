@@ -25,6 +25,12 @@ export interface Transport {
    */
   write(chunk: Buffer, length: number): boolean;
 
+  /**
+   * Sends of `bytes[start..end)` what the kernel takes at once, and returns how many bytes that
+   * were; 0 when the transport cannot do so. Like `write`, not while another one is under way.
+   */
+  writeNow(bytes: Buffer, start: number, end: number): number;
+
   /** Stops reading; at most one more `onData` may follow. Idempotent. */
   pause(): void;
   /** Reads on. Idempotent. */

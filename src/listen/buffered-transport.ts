@@ -79,6 +79,11 @@ export abstract class BufferedTransport implements Transport {
     return false;
   }
 
+  /** The stream keeps what it is given, and the bytes do not stay as they are. */
+  writeNow(): number {
+    return 0;
+  }
+
   pause(): void {
     if (this.isPaused) return;
     this.isPaused = true;

@@ -11,6 +11,7 @@
  *
  * A handle is never touched once `close` was called on it: `handle` is null from then on.
  */
+import { writeSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { assert } from '../base/assert.js';
@@ -27,6 +28,8 @@ import { plainAddress, plainPeer } from './peer.js';
 export interface RawHandle {
   transport: FastTransport;
   onread: (this: RawHandle) => void;
+  /** Below 0, or not there at all, where it is no number. */
+  readonly fd?: number;
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
   readStop(): number;
@@ -167,6 +170,18 @@ export class FastTransport implements Transport {
     request.chunk = chunk;
     this.pending = chunk;
     return false;
+  }
+
+  writeNow(bytes: Buffer, start: number, end: number): number {
+    const fd = this.handle?.fd ?? -1;
+    if (fd < 0 || this.phase === phases.ending) return 0;
+    assert(this.pending === null, 'one write at a time');
+    try {
+      return writeSync(fd, bytes, start, end - start);
+    } catch {
+      // Full, or broken: the next `write` waits for room, or says what is wrong.
+      return 0;
+    }
   }
 
   pause(): void {

@@ -75,6 +75,19 @@ test('a slow reader pauses its publisher, and nothing is lost when it catches up
   assert.is(publisher.transport.isPaused, false);
 });
 
+test('long runs of QoS 0 keep their place among the other messages', () => {
+  const { broker, slow, fast, publisher } = setup(1);
+  for (let n = 0; n < 60; n += 6) {
+    post(publisher, n, 1, 1);
+    post(publisher, n + 1, 5, 0);
+  }
+  slow.isAcknowledging = true;
+  broker.settle();
+  const expected = Array.from({ length: 60 }, (_, n) => n);
+  assert.equal(numbersOf(slow), expected);
+  assert.equal(numbersOf(fast), expected);
+});
+
 test('a stuck reader: a short pause, then its own QoS 0 messages are dropped and counted', () => {
   const { broker, slow, fast, publisher } = setup(0);
   slow.transport.stall();

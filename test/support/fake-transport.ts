@@ -60,6 +60,16 @@ export class FakeTransport implements Transport {
     return true;
   }
 
+  /** A part of it, as a kernel does that runs out of room. */
+  writeNow(bytes: Buffer, start: number, end: number): number {
+    check(!this.isEnded && !this.isDestroyed, 'a write after the end');
+    if (this.isOver || this.isStalled) return 0;
+    check(this.inFlight === null, 'a write before the last one is over');
+    const taken = (end - start) >>> 1;
+    this.onBytes(Buffer.from(bytes.subarray(start, start + taken)));
+    return taken;
+  }
+
   pause(): void {
     this.isPaused = true;
   }

@@ -200,6 +200,27 @@ export function transportContract(test: Test, kind: TransportKind): void {
     assert.is(recorder.events.at(-1), 'close');
   });
 
+  pairTest('sends at once what the kernel takes, and not what it does not', async (pair) => {
+    const { client, recorder } = pair;
+    const { transport } = recorder;
+    const sent = pattern(8 * 1024 * 1024);
+    client.stopReading();
+    let at = 0;
+    let taken: number;
+    do {
+      taken = transport.writeNow(sent, at, sent.length);
+      assert.ok(taken >= 0 && taken <= sent.length - at);
+      at += taken;
+    } while (taken > 0 && at < sent.length);
+    assert.is(transport.writeNow(sent, at, at), 0, 'nothing to send');
+    const rest = Buffer.from(sent.subarray(at));
+    if (rest.length > 0) transport.write(rest, rest.length);
+    client.readOn();
+    await client.untilReceived(sent.length);
+
+    assert.ok(client.received.equals(sent));
+  });
+
   test('closes a connection that its receiver destroys at once', async () => {
     const options = { ...kind.options, onAccept: ({ transport }: Recorder) => transport.destroy() };
     await Rig.with(kind.config(), options, async (rig) => {
