@@ -70,6 +70,8 @@ export class BrokerCore implements BrokerContext {
   readonly turn: Turn;
   readonly pool = new ChunkPool();
   readonly openRuns: Output[] = [];
+  /** `observer.wantsPublish`, looked up once per parse: it is somebody else's getter. */
+  wantsPublish = false;
   readonly metrics = new Metrics();
   readonly deadlines = new DeadlineHeap();
   readonly flightSlab = new Slab(FLIGHT_SLAB_BYTES);
@@ -233,8 +235,7 @@ export class BrokerCore implements BrokerContext {
   /** The bytes of a parse are about to be given up. */
   endRuns(): void {
     const runs = this.openRuns;
-    for (let index = 0; index < runs.length; index++) runs[index]!.endRun();
-    runs.length = 0;
+    for (let index = runs.length; index > 0; index--) runs.pop()!.endRun();
   }
 
   pong(connection: Connection): void {

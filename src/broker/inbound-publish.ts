@@ -239,7 +239,7 @@ function accept(
     closeConnection(connection, ReasonCode.ServerBusy, 'too much waits for the store', {});
     return;
   }
-  if (core.observer.wantsPublish) core.observer.published(connection.identity, message);
+  if (core.wantsPublish) core.observer.published(connection.identity, message);
   const journal = message.qos > 0 ? core.journal : null;
   if (journal !== null) beginStored(journal, session, message, packetId);
   let code: number = ReasonCode.Success;
