@@ -8,18 +8,22 @@ export interface BenchOptions {
   readonly micro: boolean;
   readonly endToEnd: boolean;
   readonly scale: boolean;
+  readonly durable: boolean;
   readonly writeBaseline: boolean;
   readonly help: boolean;
 }
 
 export const usage = `npm run bench -- [options]
-  --micro, --e2e, --scale  only these parts (default: all three)
-  --only PATTERN           only what matches this regular expression; nothing is written to files
+  --micro, --e2e, --durable, --scale
+                           only these parts (default: all of them)
+  --only PATTERN           only what matches this regular expression (of the durable part also
+                           latency, drain, start); nothing is written to files
   --quick                  one short round, to see that it works; nothing is written to files
   --write-baseline         measure the guard's ratios anew and write bench/baseline.json
 `;
 
-const flagNames = ['--quick', '--micro', '--e2e', '--scale', '--write-baseline', '--help'];
+const parts = ['--micro', '--e2e', '--durable', '--scale'];
+const flagNames = ['--quick', ...parts, '--write-baseline', '--help'];
 
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const flags = new Set<string>();
@@ -30,14 +34,14 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     else throw new BenchError(`unknown argument ${args[i]}\n${usage}`);
   }
   const wantsBaseline = flags.has('--write-baseline');
-  const parts = ['--micro', '--e2e', '--scale'].filter((part) => flags.has(part));
-  const isAll = parts.length === 0 && !wantsBaseline;
+  const isAll = !wantsBaseline && !parts.some((part) => flags.has(part));
   return {
     isQuick: flags.has('--quick'),
     only,
     micro: isAll || flags.has('--micro'),
     endToEnd: isAll || flags.has('--e2e'),
     scale: isAll || flags.has('--scale'),
+    durable: isAll || flags.has('--durable'),
     writeBaseline: wantsBaseline,
     help: flags.has('--help'),
   };

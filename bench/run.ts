@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { BenchError } from './bench-error.js';
+import { measureDurable } from './durable/durable.js';
 import { type Broker, findAedes, findMosquitto, findTidewire } from './e2e/brokers.js';
 import { type EndToEndSettings, measureEndToEnd } from './e2e/end-to-end.js';
 import { workloads } from './e2e/workloads.js';
@@ -15,8 +16,10 @@ import { measureMicro } from './micro/run-micro.js';
 import { type BenchOptions, parseBenchOptions, usage } from './options.js';
 import { chartFile, reportFile, resultsFile } from './paths.js';
 import { toChart } from './report/bar-chart.js';
+import { durableTables } from './report/durable-tables.js';
 import { toReport } from './report/markdown.js';
 import {
+  type DurableSection,
   type EndToEndSection,
   type MicroSection,
   type Results,
@@ -34,6 +37,8 @@ const scaleSizes = [1_000_000, 10_000_000];
 const quickScaleSizes = [1_000_000];
 /** Other work than this makes figures noisy. */
 const QUIET_LOAD = 0.5;
+const needsProcFs =
+  'End to end and durable: left out, since CPU time of others is read from /proc (Linux).';
 
 try {
   await main(parseBenchOptions(process.argv.slice(2)));
@@ -50,9 +55,10 @@ async function main(options: BenchOptions): Promise<void> {
   const head = { date: new Date().toISOString().slice(0, 10), machine: describeMachine() };
   const micro = options.micro ? runMicro(options, head) : null;
   const endToEnd = options.endToEnd ? await runEndToEnd(options, head) : null;
+  const durable = options.durable ? await runDurable(options, head) : null;
   const scale = options.scale ? await runScale(options, head) : null;
   if (options.writeBaseline) await writeBaseline(print);
-  if (micro === null && endToEnd === null && scale === null) return;
+  if ([micro, endToEnd, durable, scale].every((part) => part === null)) return;
   if (options.isQuick || options.only !== null) {
     return print('A partial or quick run: nothing was written to files.');
   }
@@ -62,6 +68,7 @@ async function main(options: BenchOptions): Promise<void> {
     endToEnd: endToEnd ?? before.endToEnd,
     micro: micro ?? before.micro,
     scale: scale ?? before.scale,
+    durable: durable ?? before.durable,
   });
 }
 
@@ -77,7 +84,7 @@ async function runEndToEnd(
   head: SectionHead,
 ): Promise<EndToEndSection | null> {
   if (!hasProcFs) {
-    print('End to end: left out, since CPU time of other processes is read from /proc (Linux).');
+    print(needsProcFs);
     return null;
   }
   const chosen = workloads.filter(({ id, name }) => {
@@ -107,6 +114,21 @@ function runMicro(options: BenchOptions, head: SectionHead): MicroSection | null
   if (rows.length === 0) return null;
   const section = { ...head, rows };
   print(`\nParts\n${toText(microTable(section))}\n`);
+  return section;
+}
+
+async function runDurable(
+  options: BenchOptions,
+  head: SectionHead,
+): Promise<DurableSection | null> {
+  if (!hasProcFs) {
+    print(needsProcFs);
+    return null;
+  }
+  const isWanted = (name: string) => options.only === null || options.only.test(name);
+  const results = await measureDurable(options.isQuick, isWanted, print);
+  const section = { ...head, ...results };
+  for (const { title, table } of durableTables(section)) print(`\n${title}\n${toText(table)}`);
   return section;
 }
 

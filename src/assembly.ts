@@ -24,6 +24,10 @@ import type { Store, StoreObserver } from './store/store.js';
 
 /** How often deadlines are looked at; bounds their precision. */
 const TICK_MS = 50;
+/** A round of the event loop that took longer may have left input unread. */
+const SLOW_ROUND_MS = 20;
+/** Rounds that the clockwork waits for at most. */
+const SLOW_ROUNDS_MAX = 5;
 /** Longest time that connections have to take their last packets at the end. */
 const CLOSE_MS = 2_000;
 
@@ -104,7 +108,7 @@ export class Assembly {
   async start(): Promise<void> {
     for (const { access } of this.config.listeners) this.openAccess(access);
     try {
-      await this.openStore();
+      await this.openStore(this.config.listeners[0]!);
       for (const listener of this.config.listeners) await this.listen(listener);
     } catch (error) {
       await this.closeListeners();
@@ -114,12 +118,17 @@ export class Assembly {
     this.run();
   }
 
-  private async openStore(): Promise<void> {
+  /**
+   * Loads the store, once; before that nothing may be published.
+   *
+   * @param fallback in place of listeners that sessions came through and that are not there
+   * @throws BrokerError
+   */
+  async openStore(fallback: ListenerConfig): Promise<void> {
     const { store, storeObserver } = this.options;
-    if (store == null) return;
+    if (store == null || this.isStoreOpen) return;
     const entranceOf = (name: string): Entrance => {
-      const { listeners } = this.config;
-      const listener = listeners.find((one) => one.name === name) ?? listeners[0]!;
+      const listener = this.config.listeners.find((one) => one.name === name) ?? fallback;
       return { listener, access: this.openAccess(listener.access) };
     };
     await store.open(new Restore(this.core, entranceOf), storeObserver ?? ignoreStore);
@@ -137,7 +146,20 @@ export class Assembly {
 
   /** Starts the clockwork: keep-alive, expiry, wills. */
   run(): void {
-    this.ticker ??= setInterval(() => this.tick(), TICK_MS);
+    this.ticker ??= setInterval(() => this.tickSoon(SLOW_ROUNDS_MAX), TICK_MS);
+  }
+
+  /**
+   * Ticks behind the input that is there: when this process was kept from reading it, no client is
+   * to be taken for silent or stuck because of that.
+   */
+  private tickSoon(rounds: number): void {
+    const beforeMs = systemClock.nowMs();
+    setImmediate(() => {
+      const isSlow = systemClock.nowMs() - beforeMs > SLOW_ROUND_MS;
+      if (isSlow && rounds > 1) this.tickSoon(rounds - 1);
+      else this.tick();
+    });
   }
 
   /** Binds one more listener. @throws BrokerError */
@@ -209,6 +231,7 @@ export class Assembly {
   }
 
   private tick(): void {
+    if (this.ticker === null) return;
     this.core.tick();
     this.guard.tick();
     this.droppedLog.tick();
@@ -284,9 +307,9 @@ function withDrops(observer: Observer, log: DroppedLog): Observer {
       return observer.wantsPublish;
     },
     published: (client, message) => observer.published(client, message),
-    dropped: (reason, clientId, topic) => {
-      log.dropped(reason, clientId, topic);
-      observer.dropped(reason, clientId, topic);
+    dropped: (reason, clientId, topic, count) => {
+      log.dropped(reason, clientId, topic, count);
+      observer.dropped(reason, clientId, topic, count);
     },
   };
 }

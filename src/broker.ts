@@ -46,6 +46,12 @@ async function run(options: RunOptions): Promise<void> {
   await service.start();
 }
 
+/** What it takes is loaded only for it. */
+async function redisCheck(args: readonly string[]): Promise<void> {
+  const { processRedisCheckIo, runRedisCheckCommand } = await import('./redis-check-command.js');
+  process.exitCode = await runRedisCheckCommand(args, processRedisCheckIo());
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const invocation = parseFlags(args);
   switch (invocation.command) {
@@ -58,6 +64,8 @@ async function main(args: readonly string[]): Promise<void> {
     case 'passwd':
       process.exitCode = await runPasswdCommand(invocation.args, processPasswdIo());
       return;
+    case 'redis-check':
+      return redisCheck(invocation.args);
     case 'config-test':
       for (const { file, line, message } of read(invocation.options).warnings) {
         process.stderr.write(`${file}:${line}: ${message}\n`);

@@ -17,6 +17,13 @@ export type {
 } from './config/config.js';
 export { defaultTls } from './config/defaults.js';
 export type { Limits } from './config/limits.js';
+export type {
+  DiskStoreOptions,
+  MemoryStoreOptions,
+  RedisStoreOptions,
+  RedisTlsOptions,
+  StoreOptions,
+} from './config/store-options.js';
 export {
   Broker,
   type BrokerEvents,

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type AccessHooks, HookAccess } from './access/hook-access.js';
 import { Assembly } from './assembly.js';
+import { systemClock } from './base/clock.js';
 import { BrokerError } from './base/errors.js';
 import { type Log, silentLog } from './base/log.js';
 import type { Access, ClientIdentity } from './broker/access.js';
@@ -20,11 +21,14 @@ import {
   defaultListener,
 } from './config/defaults.js';
 import { defaultLimits, type Limits } from './config/limits.js';
+import { type StoreOptions, storeConfigOf } from './config/store-options.js';
 import { EventQueue } from './event-queue.js';
+import { LazyStore } from './lazy-store.js';
 import { checkProperties, checkTopicName } from './program-input.js';
 import { encodeMessageProperties, type MessageProperties } from './protocol/message-properties.js';
 import { ReasonCode } from './protocol/reason-codes.js';
 import { type ReceivedMessage, receivedMessage } from './received-message.js';
+import type { StoreObserver } from './store/store.js';
 import { type MessageHandler, Subscriber } from './subscriber.js';
 
 export interface BrokerOptions {
@@ -37,6 +41,11 @@ export interface BrokerOptions {
    */
   readonly access?: Partial<AccessConfig>;
   readonly hooks?: AccessHooks;
+  /**
+   * Where durable sessions and retained messages live. Default: in memory. With another one,
+   * `open` or the first `listen` comes before `publish` and `subscribe`.
+   */
+  readonly store?: StoreOptions;
   /**
    * How long an answer of `authorizePublish` counts. False, the default: for one message. True:
    * for all messages of the client to the same topic, one after the other, whatever their QoS and
@@ -67,8 +76,16 @@ export interface BrokerEvents {
   unsubscribed: [client: ClientIdentity, filter: string];
   /** Every message that a client or a will publishes; `client` is null for this program's. */
   published: [client: ClientIdentity | null, message: ReceivedMessage];
-  /** A message was dropped; `reason` is one of the names in docs/observability.md. */
-  dropped: [reason: string, clientId: string | null, topic: string];
+  /**
+   * Messages were dropped, mostly one; `reason` is one of the names in docs/observability.md.
+   * `topic` is empty where they were in a store and are not at hand.
+   */
+  dropped: [reason: string, clientId: string | null, topic: string, count: number];
+  /**
+   * The store can keep its promises no longer, and nothing more is acknowledged: close the broker.
+   * As with every `EventEmitter`, without a handler the process ends.
+   */
+  error: [error: Error];
 }
 
 export class Broker extends EventEmitter<BrokerEvents> {
@@ -77,22 +94,33 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private readonly hookAccess: HookAccess[] = [];
   private readonly subscribers = new Set<Subscriber>();
   private readonly events: EventQueue;
+  private readonly hasStore: boolean;
+  private opening: Promise<void> | null = null;
+  private isOpen = false;
   private isClosed = false;
 
+  /** @throws BrokerError `CONFIG` when an option of the store is wrong */
   constructor(options: BrokerOptions = {}) {
     super();
     const { access = {}, hooks = {} } = options;
     const isOpen = !access.passwordFile && hooks.authenticate === undefined;
     this.access = defaultAccess({ allowAnonymous: isOpen, ...access });
+    const log = options.log ?? silentLog;
+    const store = storeConfigOf(options.store ?? { kind: 'memory' }, (option, message) =>
+      log.write('warning', message, { option }),
+    );
+    this.hasStore = store.kind !== 'memory';
     const config = {
       ...defaultConfig(),
       listeners: [],
+      store,
       limits: defaultLimits(options.limits),
       delivery: defaultDelivery(options.delivery),
     };
-    const log = options.log ?? silentLog;
     this.assembly = new Assembly(config, {
       log,
+      store: this.hasStore ? new LazyStore(store, systemClock, log) : null,
+      storeObserver: this.storeObserver(log),
       observer: this.observer(),
       wrapAccess: (base) => this.withHooks(base, options, log),
     });
@@ -105,6 +133,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
     const { core } = this.assembly;
     core.refreshGauges();
     return core.metrics;
+  }
+
+  /**
+   * Opens the store, if there is one: its sessions and retained messages are there afterwards.
+   * `listen` does it too; on its own it is for a program that publishes before it listens.
+   *
+   * @throws BrokerError when the store cannot be opened: what, where, what to do; then it can be
+   * tried again. `CLOSED` after `close`
+   */
+  open(): Promise<void> {
+    return this.openFor(defaultListener({ access: this.access }));
   }
 
   /**
@@ -121,6 +160,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       access: this.access,
       ...listener,
     });
+    await this.openFor(config);
     const bound = await this.assembly.listen(config);
     return bound.addresses()[0]!;
   }
@@ -130,10 +170,12 @@ export class Broker extends EventEmitter<BrokerEvents> {
    *
    * @throws MqttError 0x90 when `topic` is no topic name, 0x81 or 0x99 for properties that no
    * client could take
+   * @throws BrokerError `STORE_NOT_OPEN` before `open`
    */
   publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): void {
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     checkTopicName(topic);
+    this.checkOpen();
     if (options.properties !== undefined) checkProperties(options.properties, bytes);
     this.assembly.core.publish(topic, bytes, {
       qos: options.qos ?? 0,
@@ -149,8 +191,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
    *
    * @returns a function that ends the subscription
    * @throws MqttError 0x8F when `filter` is no topic filter
+   * @throws BrokerError `STORE_NOT_OPEN` before `open`
    */
   subscribe(filter: string, handler: MessageHandler): () => void {
+    this.checkOpen();
     const subscriber = new Subscriber(this.assembly.core, this.access, filter, handler);
     this.subscribers.add(subscriber);
     return () => {
@@ -186,7 +230,40 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.isClosed = true;
     for (const subscriber of this.subscribers) subscriber.close();
     this.subscribers.clear();
+    await this.opening?.catch(() => undefined);
     await this.assembly.close();
+  }
+
+  /** @param listener in place of those that stored sessions came through and that are not there */
+  private async openFor(listener: ListenerConfig): Promise<void> {
+    if (this.isClosed) throw new BrokerError('CLOSED', 'the broker is closed: create another one');
+    if (this.isOpen) return;
+    this.opening ??= this.assembly.openStore(listener);
+    try {
+      await this.opening;
+      this.isOpen = true;
+    } finally {
+      this.opening = null;
+    }
+    if (this.isClosed) throw new BrokerError('CLOSED', 'the broker was closed meanwhile');
+  }
+
+  private checkOpen(): void {
+    if (!this.hasStore || this.isOpen) return;
+    const advice = 'await broker.open() or broker.listen() first';
+    throw new BrokerError('STORE_NOT_OPEN', `the store is not open yet: ${advice}`);
+  }
+
+  private storeObserver(log: Log): StoreObserver {
+    return {
+      onAway: (reason) => log.write('error', 'the store is away', { reason }),
+      onBack: () => log.write('notice', 'the store is back'),
+      onFatal: (error) => {
+        log.write('error', 'the store has failed', { error: error.message });
+        // On its own, so that a program without a handler ends with this error and no other.
+        setImmediate(() => this.emit('error', error));
+      },
+    };
   }
 
   private withHooks(base: Access, options: BrokerOptions, log: Log): Access {
@@ -218,10 +295,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
         const message = receivedMessage(view);
         broker.tell(() => broker.emit('published', client, message));
       },
-      dropped: (reason, clientId, topic) => {
+      dropped: (reason, clientId, topic, count) => {
         if (broker.listenerCount('dropped') === 0) return;
         const name = dropReasonNames[reason]!;
-        broker.tell(() => broker.emit('dropped', name, clientId, topic));
+        broker.tell(() => broker.emit('dropped', name, clientId, topic, count));
       },
     };
   }

@@ -43,7 +43,8 @@ export function giveStoreTo(config: StoreConfig, uid: number, gid: number): void
   for (const name of readdirSync(folder)) chownSync(join(folder, name), uid, gid);
 }
 
-function redisOptions(config: RedisStoreConfig): Omit<RedisStoreOptions, 'clock' | 'log'> {
+/** @throws BrokerError `STORE_TLS` for a file that cannot be read */
+export function redisOptions(config: RedisStoreConfig): Omit<RedisStoreOptions, 'clock' | 'log'> {
   const { nodes, username, password, tls, prefix, ackLevel, nodeName } = config;
   return {
     nodes: nodes.map(({ host, port }) => [host, port]),

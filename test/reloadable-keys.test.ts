@@ -9,6 +9,7 @@ import { accessKeys } from './reload/access-keys.js';
 import { coreKeys } from './reload/core-keys.js';
 import { limitKeys, sysKeys, tlsKeys } from './reload/edge-keys.js';
 import { logKeys } from './reload/log-keys.js';
+import { storeKeys } from './reload/store-keys.js';
 
 const test = suite('reloadable keys');
 
@@ -19,6 +20,7 @@ const observations = {
   ...accessKeys,
   ...logKeys,
   ...sysKeys,
+  ...storeKeys,
 };
 
 test('each reloadable key has an observation, and nothing else has', () => {

@@ -5,12 +5,13 @@ const children = new Set<ChildProcess>();
 let isArmed = false;
 
 export function endWithUs(child: ChildProcess): void {
-  arm();
+  exitOnSignals();
   children.add(child);
   child.once('exit', () => children.delete(child));
 }
 
-function arm(): void {
+/** SIGINT and SIGTERM end the process in such a way that its `exit` handlers run. */
+export function exitOnSignals(): void {
   if (isArmed) return;
   isArmed = true;
   process.once('exit', () => {

@@ -10,28 +10,34 @@ const OVERHEAD_MS = 60_000;
 export interface LoadRequest {
   readonly port: number;
   readonly brokerPid: number;
+  /** Processes whose CPU time counts with the broker's. */
+  readonly storePids?: readonly number[];
   readonly options: readonly string[];
+  /** Hears `measuring` when the measured time begins and `measured` when it is over. */
+  readonly onPhase?: (phase: string) => void;
+  /** On top of the two below; default: a minute. */
+  readonly overheadMs?: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
 }
 
-/** `T` is `LoadResult`, or `IdleResult` with `-i` among the options. */
+/** `T` is `LoadResult`; with `-i` among the options `IdleResult`, with `-B` `BacklogResult`. */
 export async function runLoad<T>(request: LoadRequest): Promise<T> {
-  const { port, brokerPid, options, seconds, warmupSeconds } = request;
-  const times = ['-d', String(seconds), '-W', String(warmupSeconds)];
-  const args = ['-p', String(port), '-k', String(brokerPid), ...options, ...times];
-  const child = spawn(process.execPath, [loadScript, ...args], {
+  const { seconds, warmupSeconds, onPhase = () => undefined } = request;
+  const { overheadMs = OVERHEAD_MS } = request;
+  const child = spawn(process.execPath, [loadScript, ...argumentsOf(request)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   endWithUs(child);
   const timer = setTimeout(
     () => child.kill('SIGKILL'),
-    (seconds + warmupSeconds) * 1000 + OVERHEAD_MS,
+    (seconds + warmupSeconds) * 1000 + overheadMs,
   );
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
+    for (const line of text.split('\n')) if (/^measur(ing|ed)$/.test(line)) onPhase(line);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
@@ -40,4 +46,11 @@ export async function runLoad<T>(request: LoadRequest): Promise<T> {
   clearTimeout(timer);
   if (code !== 0) throw new BenchError(`load generator failed: ${errors.trim() || 'timed out'}`);
   return JSON.parse(output.trim().split('\n').at(-1)!) as T;
+}
+
+function argumentsOf(request: LoadRequest): string[] {
+  const { port, brokerPid, storePids = [], options, seconds, warmupSeconds } = request;
+  const stores = storePids.length === 0 ? [] : ['-K', storePids.join(',')];
+  const times = ['-d', String(seconds), '-W', String(warmupSeconds)];
+  return ['-p', String(port), '-k', String(brokerPid), ...stores, ...options, ...times];
 }

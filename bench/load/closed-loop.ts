@@ -11,15 +11,17 @@ import { LoadClient, type Run, SharedBuffers } from './load-client.js';
 import type { LoadError } from './load-error.js';
 import type { LoadOptions } from './options.js';
 import { nowUs } from './packets.js';
-import { cpuSecondsOf, residentMiBOf } from './process-usage.js';
+import { PeakMemory } from './peak-memory.js';
+import { cpuSecondsOf } from './process-usage.js';
+
+export type Phase = 'measuring' | 'measured';
 
 /** In flight per publisher at most: packet ids end at 65 535. */
 const INFLIGHT_MAX = 60_000;
 const TICK_MS = 1;
-const MEMORY_SAMPLE_MS = 200;
 const DRAIN_MS = 3000;
 
-/** One line of JSON; the names are those of the C generator, and `generator_cpu`. */
+/** One line of JSON; names that the C generator has too are its names. */
 export interface LoadResult {
   readonly qos: number;
   readonly pubs: number;
@@ -31,8 +33,15 @@ export interface LoadResult {
   readonly p50_us: number;
   readonly p99_us: number;
   readonly p999_us: number;
+  /** PUBACK after the moment at which a message was due; 0 unless that is measured. */
+  readonly ack_p50_us: number;
+  readonly ack_p99_us: number;
+  readonly ack_p999_us: number;
   /** CPU seconds of the broker per second. */
   readonly broker_cpu: number;
+  /** CPU seconds of its store's processes per second. */
+  readonly store_cpu: number;
+  /** Deliveries per CPU second of the broker and its store. */
   readonly recv_per_cpu_s: number;
   readonly rss_mb: number;
   readonly lost: number;
@@ -41,27 +50,43 @@ export interface LoadResult {
   readonly generator_cpu: number;
 }
 
-export async function runClosedLoop(options: LoadOptions): Promise<LoadResult> {
+/** @param onPhase hears when the measured time begins and when it is over */
+export async function runClosedLoop(
+  options: LoadOptions,
+  onPhase: (phase: Phase) => void,
+): Promise<LoadResult> {
   const run = newRun(options);
   const failed = new Promise<never>((_, reject) => {
     run.onFailure = reject;
   });
-  return await Promise.race([new ClosedLoop(run).go(), failed]);
+  return await Promise.race([new ClosedLoop(run).go(onPhase), failed]);
 }
 
 export function newRun(options: LoadOptions): Run {
   return {
     options,
     latencies: new LatencyHistogram(),
+    ackLatencies: new LatencyHistogram(),
     buffers: new SharedBuffers(options),
     received: 0,
     measured: 0,
     duplicates: 0,
     isMeasuring: false,
+    measuredFromUs: Number.POSITIVE_INFINITY,
+    measuredToUs: Number.POSITIVE_INFINITY,
     isOver: false,
     onProgress: () => undefined,
     onFailure: (_error: LoadError) => undefined,
   };
+}
+
+/** What the measured time took. */
+interface Used {
+  readonly seconds: number;
+  readonly brokerCpuS: number;
+  readonly storeCpuS: number;
+  readonly ownCpuS: number;
+  readonly rssMiB: number;
 }
 
 class ClosedLoop {
@@ -89,7 +114,7 @@ class ClosedLoop {
     };
   }
 
-  async go(): Promise<LoadResult> {
+  async go(onPhase: (phase: Phase) => void): Promise<LoadResult> {
     const { options, run } = this;
     await this.connectAll();
     run.onProgress = this.pumpSoon;
@@ -98,27 +123,36 @@ class ClosedLoop {
     await elapsed(options.warmupS * 1000);
 
     const memory = new PeakMemory(options.brokerPids);
+    onPhase('measuring');
     const cpuBefore = cpuSecondsOf(options.brokerPids);
+    const storeBefore = cpuSecondsOf(options.storePids);
     const ownBefore = process.cpuUsage();
-    const startedUs = performance.now() * 1000;
+    run.measuredFromUs = performance.now() * 1000;
     run.isMeasuring = true;
     await elapsed(options.durationS * 1000);
     run.isMeasuring = false;
-    const seconds = performance.now() / 1000 - startedUs / 1e6;
-    const brokerCpu = cpuSecondsOf(options.brokerPids) - cpuBefore;
+    run.measuredToUs = performance.now() * 1000;
     const own = process.cpuUsage(ownBefore);
-    const rssMiB = memory.stop();
+    const used: Used = {
+      seconds: (run.measuredToUs - run.measuredFromUs) / 1e6,
+      brokerCpuS: cpuSecondsOf(options.brokerPids) - cpuBefore,
+      storeCpuS: cpuSecondsOf(options.storePids) - storeBefore,
+      ownCpuS: (own.user + own.system) / 1e6,
+      rssMiB: memory.stop(),
+    };
+    onPhase('measured');
 
     this.isPumping = false;
     clearInterval(ticker);
     await this.drain();
     run.isOver = true;
     for (const client of this.clients) client.close();
-    return this.result(seconds, brokerCpu, (own.user + own.system) / 1e6, rssMiB);
+    return this.result(used);
   }
 
-  private result(seconds: number, cpuS: number, ownCpuS: number, rssMiB: number): LoadResult {
+  private result({ seconds, brokerCpuS, storeCpuS, ownCpuS, rssMiB }: Used): LoadResult {
     const { options, run } = this;
+    const cpuS = brokerCpuS + storeCpuS;
     return {
       qos: options.publishQos,
       pubs: options.publishers,
@@ -130,7 +164,11 @@ class ClosedLoop {
       p50_us: run.latencies.percentile(0.5),
       p99_us: run.latencies.percentile(0.99),
       p999_us: run.latencies.percentile(0.999),
-      broker_cpu: round(cpuS / seconds, 2),
+      ack_p50_us: run.ackLatencies.percentile(0.5),
+      ack_p99_us: run.ackLatencies.percentile(0.99),
+      ack_p999_us: run.ackLatencies.percentile(0.999),
+      broker_cpu: round(brokerCpuS / seconds, 2),
+      store_cpu: round(storeCpuS / seconds, 2),
       recv_per_cpu_s: cpuS > 0 ? Math.round(run.measured / cpuS) : 0,
       rss_mb: round(rssMiB, 1),
       lost: this.expected - run.received,
@@ -166,14 +204,15 @@ class ClosedLoop {
   private pump(): void {
     this.isScheduled = false;
     if (!this.isPumping) return;
-    const { topics } = this.options;
+    const { topics, ratePerS } = this.options;
     for (const client of this.publishers) {
       if (client.isBlocked) continue;
       const fanOut = this.fanOut[client.index % topics];
       const now = nowUs();
+      const dueUs = ratePerS > 0 ? client.nextDueUs : now;
       const count = this.allowance(client, fanOut, now);
       if (count <= 0) continue;
-      client.publish(count, now);
+      client.publish(count, now, dueUs, ratePerS > 0 ? 1e6 / ratePerS : 0);
       this.expected += count * fanOut;
       if (this.run.isMeasuring) this.measuredSent += count;
     }
@@ -206,29 +245,6 @@ class ClosedLoop {
   }
 }
 
-/** The largest resident memory seen, sampled now and then. */
-class PeakMemory {
-  private readonly pids: readonly number[];
-  private readonly timer: NodeJS.Timeout;
-  private peakMiB = 0;
-
-  constructor(pids: readonly number[]) {
-    this.pids = pids;
-    this.timer = setInterval(() => this.sample(), MEMORY_SAMPLE_MS);
-    this.sample();
-  }
-
-  stop(): number {
-    clearInterval(this.timer);
-    this.sample();
-    return this.peakMiB;
-  }
-
-  private sample(): void {
-    this.peakMiB = Math.max(this.peakMiB, residentMiBOf(this.pids));
-  }
-}
-
 export function sourceAddress(options: LoadOptions, index: number): string | null {
   return options.sourceAddresses > 1 ? `127.0.0.${2 + (index % options.sourceAddresses)}` : null;
 }
@@ -241,7 +257,8 @@ export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
 
-function fanOutPerTopic(options: LoadOptions): number[] {
+/** Deliveries that one message to topic `i` makes. */
+export function fanOutPerTopic(options: LoadOptions): number[] {
   const { filter, subscribers, topics } = options;
   const fanOut = new Array<number>(topics).fill(0);
   for (let s = 0; s < subscribers; s++) {

@@ -5,6 +5,7 @@
  * of one read go out in one write.
  */
 import { connect, type Socket } from 'node:net';
+import { AckClock } from './ack-clock.js';
 import type { LatencyHistogram } from './latency-histogram.js';
 import { LoadError } from './load-error.js';
 import type { LoadOptions } from './options.js';
@@ -27,6 +28,8 @@ const HANDSHAKE_MS = 10_000;
 export interface Run {
   readonly options: LoadOptions;
   readonly latencies: LatencyHistogram;
+  /** From when a message was due to its PUBACK. */
+  readonly ackLatencies: LatencyHistogram;
   readonly buffers: SharedBuffers;
   /** Deliveries received. */
   received: number;
@@ -35,6 +38,9 @@ export interface Run {
   /** Deliveries with DUP set. */
   duplicates: number;
   isMeasuring: boolean;
+  /** What was due from here to `measuredToUs` is measured, also when its PUBACK comes later. */
+  measuredFromUs: number;
+  measuredToUs: number;
   /** True: the run is over, and closing connections are no failure. */
   isOver: boolean;
   /** Called after each read. */
@@ -68,12 +74,15 @@ export class LoadClient {
   nextDueUs = 0;
   private readonly run: Run;
   private readonly block: PublishBlock | null;
+  /** Null: PUBACKs are not timed. */
+  private readonly ackClock: AckClock | null;
   private socket: Socket | null = null;
   private sender: Sender | null = null;
   private lastPacketId = 0;
   private rest: Buffer = Buffer.alloc(0);
   private restBytes = 0;
   private ackBytes = 0;
+  private isClosing = false;
   /** Resolves the handshake step under way. */
   private onStep: (() => void) | null = null;
 
@@ -83,6 +92,7 @@ export class LoadClient {
     this.isPublisher = isPublisher;
     this.block =
       isPublisher && !run.options.isIdle ? new PublishBlock(run.options, this.topic) : null;
+    this.ackClock = isPublisher && run.options.measuresAcks ? new AckClock() : null;
   }
 
   private get topic(): string {
@@ -136,15 +146,23 @@ export class LoadClient {
     return this.block!.frames;
   }
 
-  /** Sends `count` ≤ `burstMax` messages in one write. */
-  publish(count: number, stampUs: number): void {
+  /**
+   * Sends `count` ≤ `burstMax` messages in one write.
+   *
+   * @param dueUs when the first of them was due; each further one `intervalUs` later
+   */
+  publish(count: number, stampUs: number, dueUs = stampUs, intervalUs = 0): void {
     const block = this.block!;
+    if (this.ackClock !== null) {
+      for (let i = 0; i < count; i++) this.ackClock.sent(dueUs + i * intervalUs);
+    }
     this.lastPacketId = block.patch(count, this.lastPacketId, stampUs);
     if (this.run.options.publishQos > 0) this.inflight += count;
     this.sender!.send(block.bytes.subarray(0, count * block.frameBytes));
   }
 
   close(): void {
+    this.isClosing = true;
     this.socket?.destroy();
   }
 
@@ -163,7 +181,7 @@ export class LoadClient {
   }
 
   private fail(detail: string): void {
-    if (!this.run.isOver) this.run.onFailure(new LoadError(detail));
+    if (!this.run.isOver && !this.isClosing) this.run.onFailure(new LoadError(detail));
   }
 
   private onRead(length: number): void {
@@ -183,7 +201,7 @@ export class LoadClient {
   /** Takes the whole packets of `bytes[at..end)`; returns where the first other one starts. */
   private scan(bytes: Buffer, at: number, end: number): number {
     const run = this.run;
-    const now = run.isMeasuring ? nowUs() : 0;
+    const now = run.isMeasuring || this.ackClock !== null ? nowUs() : 0;
     while (end - at >= 2) {
       const header = bytes[at];
       let body = at + 1;
@@ -198,6 +216,7 @@ export class LoadClient {
       const next = body + length;
       if (byte > 0x7f || next > end) break;
       if (header >>> 4 === 3) this.onPublish(header, bytes, body, next, now);
+      else if (header === 0x40 && this.ackClock !== null) this.onTimedAck(this.ackClock, now);
       else this.onControl(header >>> 4, bytes, body, next);
       at = next;
     }
@@ -218,6 +237,14 @@ export class LoadClient {
     run.measured++;
     if (run.options.protocolLevel === 5) at = skipProperties(bytes, at);
     if (next - at >= STAMP_BYTES) run.latencies.add((now - readStamp(bytes, at)) >>> 0);
+  }
+
+  private onTimedAck(clock: AckClock, now: number): void {
+    this.inflight--;
+    const dueUs = clock.acknowledged();
+    const { run } = this;
+    if (dueUs < run.measuredFromUs || dueUs >= run.measuredToUs) return;
+    run.ackLatencies.add(Math.max(0, Math.round(now - dueUs)));
   }
 
   private onControl(type: number, bytes: Buffer, body: number, next: number): void {

@@ -32,15 +32,22 @@ export interface LoadOptions {
   readonly sourceAddresses: number;
   /** Processes whose CPU time and memory count as the broker's. */
   readonly brokerPids: readonly number[];
+  /** Processes that the broker keeps its sessions in: their CPU time counts with the broker's. */
+  readonly storePids: readonly number[];
+  /** Time each PUBACK from the moment at which its message was due, or was sent without a rate. */
+  readonly measuresAcks: boolean;
+  /** Messages that are queued while the subscribers are away, and then taken; 0: no such run. */
+  readonly backlog: number;
 }
 
 export const usage = `usage: load [-h host] [-p port] [-P publishers] [-S subscribers] [-T topics]
   [-q qos] [-Q subscribe qos] [-s payload bytes] [-d seconds] [-W warm-up seconds] [-w window]
   [-r messages/s per publisher] [-f filter] [-c durable subscribers] [-V 3|4|5]
-  [-x topic prefix] [-i idle connections] [-n source addresses] [-k broker pids]`;
+  [-x topic prefix] [-i idle connections] [-n source addresses] [-k broker pids] [-K store pids]
+  [-a time PUBACKs] [-B messages to queue, then to take]`;
 
-const flags = new Set(['c', 'i']);
-const settings = new Set([...'hpPSTqQsdWwrfVxnk']);
+const flags = new Set(['a', 'c', 'i']);
+const settings = new Set([...'hpPSTqQsdWwrfVxnkKB']);
 
 export function parseLoadOptions(args: readonly string[]): LoadOptions {
   const given = readLetters(args);
@@ -57,6 +64,11 @@ export function parseLoadOptions(args: readonly string[]): LoadOptions {
     throw new LoadError(`-${letter} ${value}: not a whole number`, true);
   };
   const publishQos = whole('q', 0, 0, 2);
+  const backlog = whole('B', 0, 0, 1_000_000_000);
+  if (given.has('a') && publishQos !== 1) throw new LoadError('-a needs -q 1', true);
+  if (backlog > 0 && (publishQos !== 1 || !given.has('c'))) {
+    throw new LoadError('-B needs -q 1 and -c', true);
+  }
   return {
     host: given.get('h') ?? '127.0.0.1',
     port: whole('p', 1883, 1, 65_535),
@@ -76,7 +88,10 @@ export function parseLoadOptions(args: readonly string[]): LoadOptions {
     topicPrefix: given.get('x') ?? 'bench',
     isIdle: given.has('i'),
     sourceAddresses: whole('n', 1, 1, 200),
-    brokerPids: parsePids(given.get('k') ?? ''),
+    brokerPids: parsePids('k', given.get('k') ?? ''),
+    storePids: parsePids('K', given.get('K') ?? ''),
+    measuresAcks: given.has('a'),
+    backlog,
   };
 }
 
@@ -100,11 +115,11 @@ function readLetters(args: readonly string[]): Map<string, string> {
   return given;
 }
 
-function parsePids(text: string): number[] {
+function parsePids(letter: string, text: string): number[] {
   const words = text.split(/[\s,]+/).filter((word) => word !== '');
   return words.map((word) => {
     const pid = Number(word);
     if (Number.isInteger(pid) && pid > 0) return pid;
-    throw new LoadError(`-k ${word}: not a process id`, true);
+    throw new LoadError(`-${letter} ${word}: not a process id`, true);
   });
 }

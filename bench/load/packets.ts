@@ -98,7 +98,7 @@ export function nowUs(): number {
   return Math.floor(performance.now() * 1000);
 }
 
-function packet(header: number, body: Buffer): Buffer {
+export function packet(header: number, body: Buffer): Buffer {
   const length: number[] = [];
   let rest = body.length;
   do {
@@ -108,11 +108,11 @@ function packet(header: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from([header, ...length]), body]);
 }
 
-function twoBytes(value: number): Buffer {
+export function twoBytes(value: number): Buffer {
   return Buffer.from([value >>> 8, value & 0xff]);
 }
 
-function lengthPrefixed(text: string): Buffer {
+export function lengthPrefixed(text: string): Buffer {
   const bytes = Buffer.from(text);
   return Buffer.concat([twoBytes(bytes.length), bytes]);
 }

@@ -1,6 +1,7 @@
 /** docs/benchmarks.md, made from the results alone. */
 import { IDLE_CONNECTIONS } from '../e2e/workloads.js';
 import type { Machine } from '../machine.js';
+import { durablePart, durableRun } from './durable-part.js';
 import type {
   EndToEndSection,
   MicroSection,
@@ -17,6 +18,10 @@ export function toReport(results: Results): string {
 [ADR 5](adr/0005-benchmarks.md).`,
   ];
   if (results.endToEnd !== null) parts.push(...endToEndPart(results.endToEnd));
+  if (results.durable !== null) {
+    const { durable } = results;
+    parts.push('## Durable sessions', runBy(durable, durableRun(durable)), ...durablePart(durable));
+  }
   if (results.scale !== null) parts.push(...scalePart(results.scale));
   if (results.micro !== null) parts.push(...microPart(results.micro));
   return `${parts.join('\n\n')}\n`;

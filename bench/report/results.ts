@@ -5,6 +5,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BenchError } from '../bench-error.js';
+import type { DrainingRow } from '../durable/draining.js';
+import type { LatencyRow } from '../durable/latency.js';
+import type { SpeedRow, SpeedSettings } from '../durable/speed.js';
+import type { StartUpRow } from '../durable/start-up.js';
+import type { Target } from '../durable/targets.js';
 import type { Broker } from '../e2e/brokers.js';
 import type { EndToEndSettings, Measurement, WorkloadResult } from '../e2e/end-to-end.js';
 import type { Machine } from '../machine.js';
@@ -17,6 +22,7 @@ export interface Results {
   readonly endToEnd: EndToEndSection | null;
   readonly micro: MicroSection | null;
   readonly scale: ScaleSection | null;
+  readonly durable: DurableSection | null;
 }
 
 export interface SectionHead {
@@ -43,6 +49,18 @@ export interface MicroRow {
   readonly errorPercent: number;
 }
 
+export interface DurableSection extends SectionHead, DurableResults {}
+export interface DurableResults {
+  /** Version of the Redis servers; null: none is installed. */
+  readonly redis: string | null;
+  readonly settings: SpeedSettings;
+  readonly targets: readonly Pick<Target, 'id' | 'name'>[];
+  readonly speed: readonly SpeedRow[];
+  readonly latency: readonly LatencyRow[];
+  readonly draining: readonly DrainingRow[];
+  readonly startUp: readonly StartUpRow[];
+}
+
 export interface ScaleSection extends SectionHead {
   readonly rows: readonly ScaleRow[];
 }
@@ -64,10 +82,12 @@ export interface ScaleMatch {
 }
 
 export function readResults(): Results {
-  const empty: Results = { version: RESULTS_VERSION, endToEnd: null, micro: null, scale: null };
+  const nothing = { endToEnd: null, micro: null, scale: null, durable: null };
+  const empty: Results = { version: RESULTS_VERSION, ...nothing };
   if (!existsSync(resultsFile)) return empty;
   const results = JSON.parse(readFileSync(resultsFile, 'utf8')) as Results;
-  if (results.version === RESULTS_VERSION) return results;
+  // A part that was added later is not in a file of before.
+  if (results.version === RESULTS_VERSION) return { ...empty, ...results };
   throw new BenchError(`${resultsFile} has version ${results.version}: delete it and run again`);
 }
 

@@ -124,7 +124,7 @@ function width(text: string): number {
   return [...text].length;
 }
 
-function thousands(value: number): string {
+export function thousands(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 

@@ -67,6 +67,7 @@ function claimFirst(entering: Entering): void {
   const isTransient = packet.cleanStart && expiry === 0;
   const request: ClaimRequest = {
     clientId,
+    connects: true,
     cleanStart: packet.cleanStart,
     // Without Clean Start a session that is there is resumed, and ends with this connection.
     isDurable: !isTransient,

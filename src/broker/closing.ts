@@ -33,6 +33,7 @@ export function closeConnection(
   const { state, core, session, will } = connection;
   const farewell = options.isSilent ? null : lastPacket(connection, reasonCode, detail);
   connection.state = ConnectionState.Closed;
+  if (reasonCode === ReasonCode.ServerBusy) core.metrics.publishersRefused++;
   if (farewell !== null) {
     core.metrics.packetsSent++;
     connection.output.append(farewell);

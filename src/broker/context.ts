@@ -39,4 +39,6 @@ export interface BrokerContext {
   drop(reason: DropReason, message: Message, session?: Session): void;
   /** As `drop`; null: the message is not at hand, only that there was one. */
   dropFor(reason: DropReason, message: Message | null, session: Session): void;
+  /** As `drop`, of so many messages, none of which is at hand. */
+  dropMany(reason: DropReason, count: number, session: Session): void;
 }

@@ -150,17 +150,18 @@ export class BrokerCore implements BrokerContext {
   }
 
   /**
-   * Brings the gauges up to date that are too costly to keep on the hot path. Of what is in a
-   * store, only the number of messages is known, and to some stores only that of online sessions.
+   * Brings the gauges up to date that are too costly to keep on the hot path. Where a store does
+   * not know how many messages it has, the sessions do; their bytes only of clients that are here.
    */
   refreshGauges(): void {
-    const stored = this.journal?.store.figures().messages ?? null;
-    let messages = stored ?? 0;
-    let bytes = 0;
-    for (const { outbox, stored: part } of this.sessions.values()) {
+    const figures = this.journal?.store.figures() ?? {};
+    let messages = figures.messages ?? 0;
+    let bytes = figures.bytes ?? 0;
+    for (const { outbox, stored } of this.sessions.values()) {
+      if (stored !== null && figures.messages === undefined) messages += stored.messages;
       if (outbox === null) continue;
-      if (part === null) messages += outbox.queued + outbox.inflight;
-      else if (stored === null) messages += part.length;
+      if (stored === null) messages += outbox.queued + outbox.inflight;
+      if (stored !== null && figures.bytes !== undefined) continue;
       bytes += outbox.queuedBytes + outbox.inflightBytes;
     }
     this.metrics.messagesQueued = messages;
@@ -182,13 +183,19 @@ export class BrokerCore implements BrokerContext {
   drop(reason: DropReason, message: Message, session?: Session): void {
     this.metrics.dropped[reason]!++;
     if (session !== undefined) session.dropped++;
-    this.observer.dropped(reason, session?.clientId ?? null, message.topic.name);
+    this.observer.dropped(reason, session?.clientId ?? null, message.topic.name, 1);
   }
 
   dropFor(reason: DropReason, message: Message | null, session: Session): void {
     this.metrics.dropped[reason]!++;
     session.dropped++;
-    this.observer.dropped(reason, session.clientId, message === null ? '' : message.topic.name);
+    this.observer.dropped(reason, session.clientId, message === null ? '' : message.topic.name, 1);
+  }
+
+  dropMany(reason: DropReason, count: number, session: Session): void {
+    this.metrics.dropped[reason]! += count;
+    session.dropped += count;
+    this.observer.dropped(reason, session.clientId, '', count);
   }
 
   /**

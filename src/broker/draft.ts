@@ -12,6 +12,7 @@ import type {
   WriteOutcome,
 } from '../store/store.js';
 import type { PendingAck } from './pending-acks.js';
+import type { QueueFeed } from './queue-feed.js';
 import type { SharedGroup } from './shared-group.js';
 
 /** A message that is on its way to a session's queue. */
@@ -43,6 +44,10 @@ export class Draft implements SessionWrite {
   disconnect: Disconnect | null = null;
   dismissesWill = false;
   ends = false;
+  /** Messages that `settled` tells of for the first time. */
+  settles = 0;
+  /** Whose they are; null: nobody's. */
+  settlesFor: QueueFeed | null = null;
   /** What it weighs for the journal until it is safe. */
   bytes = 0;
   /** Called in order when all of it is safe. */

@@ -10,8 +10,10 @@ import type { Journal, Retry } from './journal.js';
 import { type PassOn, passOnQueue } from './pass-on.js';
 import type { Router } from './router.js';
 import type { Session } from './session.js';
+import { encodeWill } from './stored-client.js';
 import type { StoredSession } from './stored-session.js';
 import type { TopicTable } from './topics.js';
+import type { PendingWill } from './will.js';
 
 export class Endings implements Retry {
   /** Client identifier → a session that is over, and still stored. */
@@ -31,9 +33,9 @@ export class Endings implements Retry {
     this.journal = journal;
     this.claims = claims;
     this.context = context;
-    const redeliver: PassOn['redeliver'] = ({ message, sharedFilter }) => {
+    const redeliver: PassOn['redeliver'] = ({ message, sharedFilter }, key) => {
       const shared = parseSharedFilter(sharedFilter);
-      return shared !== null && router.redeliverTo(shared.filter, shared.shareName, message);
+      return shared !== null && router.redeliverTo(shared.filter, shared.shareName, message, key);
     };
     this.passOn = { journal, context, topics, redeliver };
   }
@@ -43,11 +45,16 @@ export class Endings implements Retry {
     return this.leaving.size;
   }
 
-  /** Deletes what is stored of a member of shared subscriptions, once it is passed on. */
-  pass(session: Session, stored: StoredSession): void {
+  /**
+   * Deletes what is stored of a member of shared subscriptions, once it is passed on.
+   *
+   * @param will about to be published; null: none
+   */
+  pass(session: Session, stored: StoredSession, will: PendingWill | null): void {
     // What was sent and what was acknowledged decides who gets it. It has ended: a broker that is
     // started before all is passed on does so at once.
-    stored.detach(this.journal.store.wallMs(), null, 0);
+    const wallMs = this.journal.store.wallMs();
+    stored.expire(wallMs, will === null ? null : encodeWill(will.will, will.stamp));
     this.leaving.set(session.clientId, session);
     this.finishLater(session.clientId);
   }

@@ -3,10 +3,12 @@
  * write per session and turn, handed over when the turn ends. Without a durable store there is no
  * journal, and nobody pays for it.
  *
- * What waits for the store is weighed. Above a first limit whoever adds to it is paused; above a
- * second one nothing more is taken, so that a store that is away costs bounded memory.
+ * What waits for the store is weighed. Above `max_store_pending_bytes` whoever adds to it is
+ * paused; above `store_overload_bytes` nothing more is taken, since paused sources leave and others
+ * come. So a store that is away costs bounded memory.
  */
 import type { Deadline } from '../base/deadline-heap.js';
+import type { Limits } from '../config/limits.js';
 import type { Message } from '../protocol/message.js';
 import type { Mark, RetainedWrite, Store } from '../store/store.js';
 import type { BrokerContext } from './context.js';
@@ -18,10 +20,6 @@ import { recordOf } from './stored-message.js';
 import type { StoredSession } from './stored-session.js';
 import type { Flushable } from './turn.js';
 
-/** Bytes that may wait for the store before sources are paused. */
-export const PENDING_BYTES_MAX = 16 * 1024 * 1024;
-/** Bytes from which on nothing more is taken: paused sources leave, and others come. */
-export const OVERLOAD_BYTES = 4 * PENDING_BYTES_MAX;
 /** What anything that waits costs beside its bytes. */
 export const ITEM_BYTES = 128;
 /** How soon what the store could not do is tried again. */
@@ -70,6 +68,15 @@ export class Journal implements Flushable, Deadline {
     this.pressure = new Pressure(context.deadlines, Number.POSITIVE_INFINITY);
   }
 
+  get limits(): Limits {
+    return this.context.limits;
+  }
+
+  /** Of the turn, by the monotonic clock. */
+  get nowMs(): number {
+    return this.context.turn.nowMs;
+  }
+
   /** The store's clock minus the monotonic one, milliseconds. */
   get wallOffsetMs(): number {
     return this.store.wallMs() - this.context.clock.nowMs();
@@ -77,7 +84,7 @@ export class Journal implements Flushable, Deadline {
 
   /** All that a turn writes happens as a whole, or nothing of it. */
   get isAtomic(): boolean {
-    return this.store.kind !== 'redis';
+    return this.store.isAtomic;
   }
 
   /** A number that no will had before, neither here nor with an earlier broker. */
@@ -88,7 +95,7 @@ export class Journal implements Flushable, Deadline {
 
   /** So much waits that nothing more is taken. */
   get isOverloaded(): boolean {
-    return this.pendingBytes >= OVERLOAD_BYTES;
+    return this.pendingBytes >= this.context.limits.storeOverloadBytes;
   }
 
   /** As `isOverloaded`, but what was begun is finished: it is acknowledged to its publisher. */
@@ -103,8 +110,12 @@ export class Journal implements Flushable, Deadline {
     this.mark = null;
   }
 
-  /** The message being routed is of QoS 2, and its publisher's session durable. */
-  markWith(mark: Mark): void {
+  /**
+   * The message being routed is of QoS 2, and its publisher's session durable.
+   *
+   * @param mark null: the next one has none
+   */
+  markWith(mark: Mark | null): void {
     this.mark = mark;
   }
 
@@ -190,7 +201,7 @@ export class Journal implements Flushable, Deadline {
 
   /** Too much waits for the store: a source is paused until it has caught up. */
   press(publisher: Pausable | null): void {
-    if (this.pendingBytes < PENDING_BYTES_MAX) return;
+    if (this.pendingBytes < this.context.limits.storePendingBytesMax) return;
     this.pressure.onFull(publisher, this.context.turn.nowMs);
   }
 
@@ -245,7 +256,8 @@ export class Journal implements Flushable, Deadline {
     this.beginTurn();
     this.pendingWrites--;
     this.pendingBytes -= bytes;
-    if (this.pendingBytes < PENDING_BYTES_MAX / 2) this.pressure.onDrained();
+    const { storePendingBytesMax } = this.context.limits;
+    if (this.pendingBytes < storePendingBytesMax / 2) this.pressure.onDrained();
   }
 
   private add(draft: Draft, pending: PendingMessage): void {

@@ -61,6 +61,8 @@ export class Metrics {
   subscriptionsRefused = 0;
   topicsRefused = 0;
   publishersPaused = 0;
+  /** Connections ended because too much waited for the store. */
+  publishersRefused = 0;
   /** Gauge. */
   connectionsOpen = 0;
   /** Gauge: clients with a connection. */

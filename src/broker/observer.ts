@@ -15,8 +15,11 @@ export interface Observer {
   readonly wantsPublish: boolean;
   /** The message is a view: copy what is to be kept. */
   published(client: ClientIdentity | null, message: Message): void;
-  /** `clientId` is null where no session is concerned. */
-  dropped(reason: number, clientId: string | null, topic: string): void;
+  /**
+   * `count` messages were dropped; `clientId` is null where no session is concerned, `topic` empty
+   * where the messages are not at hand.
+   */
+  dropped(reason: number, clientId: string | null, topic: string, count: number): void;
 }
 
 export const silentObserver: Observer = {

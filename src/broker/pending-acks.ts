@@ -4,11 +4,14 @@
  * [MQTT-4.6.0-2] [MQTT-4.6.0-3], so one that is ready waits for those before it.
  */
 
+import type { Limits } from '../config/limits.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import type { Pausable } from './pressure.js';
 
-/** Acknowledgements that may wait on one connection; with more it is not read. */
-export const ACKS_WAITING_MAX = 16_384;
+/** The connection that acknowledgements wait on. */
+export interface AckSource extends Pausable {
+  readonly core: { readonly limits: Pick<Limits, 'acknowledgementsWaitingMax'> };
+}
 
 /** The acknowledgement of one PUBLISH. */
 export class PendingAck {
@@ -56,10 +59,10 @@ export class PendingAcks {
   private head = 0;
   private isHolding = false;
   private readonly sender: AckSender;
-  private readonly source: Pausable | null;
+  private readonly source: AckSource | null;
 
   /** @param source who is paused while too many wait; null: nobody */
-  constructor(sender: AckSender, source: Pausable | null = null) {
+  constructor(sender: AckSender, source: AckSource | null = null) {
     this.sender = sender;
     this.source = source;
   }
@@ -76,9 +79,11 @@ export class PendingAcks {
     ack.waitIn(this);
     this.waiting.push(ack);
     if (ack.pending === 0) this.onReady(ack);
-    if (this.isHolding || this.size < ACKS_WAITING_MAX) return;
+    const { source } = this;
+    if (this.isHolding || source === null) return;
+    if (this.size < source.core.limits.acknowledgementsWaitingMax) return;
     this.isHolding = true;
-    this.source?.hold();
+    source.hold();
   }
 
   /** An acknowledgement is ready, wherever it stands. */
@@ -106,9 +111,11 @@ export class PendingAcks {
       this.waiting = waiting.slice(this.head);
       this.head = 0;
     }
-    if (!this.isHolding || this.size > ACKS_WAITING_MAX / 2) return;
+    const { source } = this;
+    if (!this.isHolding || source === null) return;
+    if (this.size > source.core.limits.acknowledgementsWaitingMax / 2) return;
     this.isHolding = false;
-    this.source?.release();
+    source.release();
   }
 }
 

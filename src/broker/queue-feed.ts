@@ -7,19 +7,19 @@
  * One per connection: what a read brings after its end does not count any more.
  */
 import { BrokerError } from '../base/errors.js';
+import type { Limits } from '../config/limits.js';
+import type { Message } from '../protocol/message.js';
 import { MqttError } from '../protocol/mqtt-error.js';
 import type { Claim, QueuedRecord, QueueRead } from '../store/store.js';
 import type { PendingMessage } from './draft.js';
 import type { Journal } from './journal.js';
 import { packetIdOf } from './outbox.js';
 import { QueueWindow } from './queue-window.js';
+import { Resumed, Sent } from './resumed.js';
 import type { SharedGroup } from './shared-group.js';
 import { messageOfRecord, type QueuedMessage } from './stored-message.js';
 import type { TopicTable } from './topics.js';
 
-/** The window is filled again when it holds less than half of this. */
-const WINDOW_MESSAGES = 1_000;
-const WINDOW_BYTES = 1024 * 1024;
 /** Ranges of numbers that are remembered because the store has not said yet why they are gone. */
 const UNEXPLAINED_MAX = 1_000;
 
@@ -34,20 +34,12 @@ export interface FeedOwner {
   onFed(): void;
   /** A message is done without having been sent. */
   onSkipped(): void;
+  /** A QoS 0 message may have been sent before a crash, and is not sent again. */
+  onUnsure(message: Message): void;
   /** A record is damaged, or its topic name is none; it is skipped. */
   onUnreadable(seq: number, error: Error): void;
   /** The group of `$share/…`; null: there is none any more. */
   group(sharedFilter: string): SharedGroup | null;
-}
-
-/** From the claim, until the window has passed it. */
-interface Resumed {
-  readonly done: Set<number>;
-  readonly released: Set<number>;
-  /** Messages below may have been sent. */
-  readonly nextSeq: number;
-  /** One past the last number that any of this is about. */
-  readonly endSeq: number;
 }
 
 export class QueueFeed {
@@ -67,13 +59,26 @@ export class QueueFeed {
     this.topics = topics;
     this.window = new QueueWindow(claim.firstSeq, claim.nextSeq);
     const { firstSeq, endSeq } = claim;
-    this.resumed = firstSeq >= endSeq ? null : resumedOf(claim);
+    this.resumed = firstSeq >= endSeq ? null : new Resumed(claim, this.limits);
+  }
+
+  /** The store will take what it is told for exact: that has what may be sent and was not read. */
+  keepUnsure(): void {
+    const { window, resumed } = this;
+    if (resumed?.mayBeSentFrom(window.endSeq)) window.raiseSentBefore(resumed.unsentSeq);
   }
 
   /** The client is gone. */
   end(): void {
     this.isOver = true;
     this.resumed = null;
+  }
+
+  /** Messages in the queue that are not done, as far as it is known here. */
+  get left(): number {
+    const { window, owner } = this;
+    const done = window.holes + this.doneBeyond().length;
+    return Math.max(0, owner.endSeq - window.firstSeq - done);
   }
 
   /** Numbers that are done beyond the window. */
@@ -104,7 +109,8 @@ export class QueueFeed {
   onSafe({ message, qos, retain, ids, group }: PendingMessage, seq: number): void {
     const { window } = this;
     if (window.endSeq !== seq || !window.hasRoom) return;
-    if (window.queued >= WINDOW_MESSAGES || window.queuedBytes >= WINDOW_BYTES) return;
+    const { windowMessagesMax, windowBytesMax } = this.limits;
+    if (window.queued >= windowMessagesMax || window.queuedBytes >= windowBytesMax) return;
     window.add(message, qos, retain, ids, group);
   }
 
@@ -128,10 +134,11 @@ export class QueueFeed {
   refill(): void {
     const { window, owner } = this;
     if (this.isOver || this.isReading || window.endSeq >= owner.endSeq || !window.hasRoom) return;
-    if (window.queued >= WINDOW_MESSAGES / 2 || window.queuedBytes >= WINDOW_BYTES / 2) return;
+    const { windowMessagesMax, windowBytesMax } = this.limits;
+    if (window.queued >= windowMessagesMax / 2 || window.queuedBytes >= windowBytesMax / 2) return;
     this.isReading = true;
     const fromSeq = window.endSeq;
-    this.journal.store.read(owner.clientId, fromSeq, WINDOW_BYTES).then(
+    this.journal.store.read(owner.clientId, fromSeq, windowBytesMax).then(
       (read) => this.onRead(read, fromSeq),
       () => {
         // The store is away, and says so itself.
@@ -172,26 +179,33 @@ export class QueueFeed {
 
   private add({ seq, record }: QueuedRecord): void {
     const { window, resumed, owner } = this;
-    if (resumed?.released.has(seq)) {
-      window.addReleased();
-      return;
-    }
     if (resumed?.done.has(seq)) {
       window.addDone(false);
       return;
     }
+    const sent = resumed === null ? Sent.No : resumed.sentBefore(seq);
+    if (resumed?.released.has(seq)) {
+      window.addReleased();
+      return;
+    }
     const queued = this.decode(seq, record);
-    const mayBeSent = resumed !== null && seq < resumed.nextSeq;
     // QoS 0 goes out once at most.
-    if (queued === null || (queued.qos === 0 && mayBeSent)) {
+    if (queued === null || (queued.qos === 0 && sent !== Sent.No)) {
       window.addDone(false);
+      if (queued !== null && sent === Sent.Perhaps) owner.onUnsure(queued.message);
       owner.onSkipped();
       return;
     }
     const { message, qos, retain, ids, sharedFilter } = queued;
     const group = sharedFilter === '' ? null : owner.group(sharedFilter);
     window.add(message, qos, retain, ids, group);
-    if (mayBeSent) window.markSent(seq);
+    // What was sent does not expire; of what perhaps was, only QoS 2 must not [MQTT-4.3.3-7].
+    const isSure = sent === Sent.Yes || qos === 2 || message.expiresAtMs > this.journal.nowMs;
+    if (sent !== Sent.No && isSure) window.markSent(seq);
+  }
+
+  private get limits(): Limits {
+    return this.journal.limits;
   }
 
   private decode(seq: number, record: Buffer): QueuedMessage | null {
@@ -235,14 +249,4 @@ export class QueueFeed {
     }
     return false;
   }
-}
-
-function resumedOf({ done, released, nextSeq }: Claim): Resumed {
-  const last = Math.max(done.at(-1) ?? 0, released.at(-1) ?? 0);
-  return {
-    done: new Set(done),
-    released: new Set(released),
-    nextSeq,
-    endSeq: Math.max(nextSeq, last + 1),
-  };
 }

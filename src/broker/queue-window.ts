@@ -8,8 +8,11 @@
  */
 import type { Message } from '../protocol/message.js';
 import { DONE, GONE, IDS, Outbox, QOS_SHIFT, QUEUED, RELEASED, STATE, WAS_SENT } from './outbox.js';
+import type { OutboxEntry } from './outbox-entry.js';
 
 export class QueueWindow extends Outbox {
+  /** Nothing is sent: see `StoredSession.isBehind`. */
+  isHeld = false;
   /** Below it messages may have been sent on earlier connections. */
   private sentBefore = 1;
 
@@ -26,8 +29,18 @@ export class QueueWindow extends Outbox {
     return Math.max(this.nextSeq, this.sentBefore);
   }
 
-  /** The message just added was sent on an earlier connection: it goes out with DUP. */
+  override peek(entry: OutboxEntry, inflightMax: number): boolean {
+    return !this.isHeld && super.peek(entry, inflightMax);
+  }
+
+  /** Messages below may have been sent on earlier connections, whether they are here yet or not. */
+  raiseSentBefore(seq: number): void {
+    if (seq > this.sentBefore) this.sentBefore = seq;
+  }
+
+  /** The message just added may have been sent on an earlier connection: it goes out with DUP. */
   markSent(seq: number): void {
+    this.raiseSentBefore(seq + 1);
     this.flags[seq & this.mask]! |= WAS_SENT;
   }
 
@@ -73,6 +86,15 @@ export class QueueWindow extends Outbox {
       if ((this.flags[seq & this.mask]! & (STATE | GONE)) === DONE) done.push(seq);
     }
     return done;
+  }
+
+  /** Numbers from `firstSeq` on that are done or gone. */
+  get holes(): number {
+    let holes = 0;
+    for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
+      if ((this.flags[seq & this.mask]! & STATE) === DONE) holes++;
+    }
+    return holes;
   }
 
   /** Number of the message in flight with this identifier. */

@@ -36,6 +36,7 @@ export class Restore implements StoreLoader {
       const identity = decodeInfo(clientId, info, (name) => this.entranceOf(name).listener);
       const { access } = this.entranceOf(identity.listener.name);
       const session = core.sessions.restore(identity, access, epoch);
+      session.stored!.restore(stored.messages);
       const offsetMs = core.journal!.wallOffsetMs;
       if (stored.expiresAtMs !== Number.POSITIVE_INFINITY) {
         core.deadlines.schedule(session, Math.max(0, stored.expiresAtMs - offsetMs));

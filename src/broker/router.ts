@@ -83,13 +83,21 @@ export class Router {
    * @returns false when there is none
    */
   redeliver(left: SharedGroup, message: Message): boolean {
-    return this.redeliverTo(left.filter, left.shareName, message);
+    return this.redeliverTo(left.filter, left.shareName, message, null);
   }
 
-  /** As `redeliver`, to the group of that name, which may have been empty in between. */
-  redeliverTo(filter: string, shareName: string, message: Message): boolean {
+  /**
+   * As `redeliver`, to the group of that name, which may have been empty in between.
+   *
+   * @param key leads to the same durable member each time, if there is one; null: any will do
+   */
+  redeliverTo(filter: string, shareName: string, message: Message, key: string | null): boolean {
     const group = this.index.findGroup(filter, shareName);
-    const member = group === null ? null : this.pick(group, message);
+    if (group === null) return false;
+    const { name } = message.topic;
+    const known =
+      key === null ? null : group.memberFor(key, ({ session }) => session.mayRead(name));
+    const member = known ?? this.pick(group, message);
     if (member === null) return false;
     member.session.deliver(message, member, null, null);
     return true;

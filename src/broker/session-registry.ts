@@ -193,7 +193,7 @@ export class SessionRegistry {
     this.dismissWill(session);
     if (stored !== null) session.outbox = null;
     // What is passed on takes longer than any will.
-    if (stored !== null && isInGroup) this.endings!.pass(session, stored);
+    if (stored !== null && isInGroup) this.endings!.pass(session, stored, will);
     const then = stored === null || isInGroup ? nothing : (): void => stored.end();
     if (will === null) then();
     else this.publishWill(will, then);

@@ -333,7 +333,7 @@ export class Session implements Deadline, Flushable {
     subscription: Subscription,
     publisher: Pausable | null,
   ): boolean {
-    if (stored.isRefusing) {
+    if (this.context.journal!.isRefusing) {
       // Publishers are refused before it comes to that: it is nobody's who would be told.
       this.drop(DropReason.QueueFull, message);
       return false;

@@ -75,6 +75,24 @@ export class SharedGroup {
     return offline;
   }
 
+  /**
+   * The durable member that a key leads to, online or not: the same one for as long as it is there,
+   * whoever else comes or goes. Null: there is none.
+   */
+  memberFor(key: string, mayGet: (member: Subscription) => boolean): Subscription | null {
+    let best: Subscription | null = null;
+    let bestWeight = -1;
+    for (const member of [...this.members]) {
+      const { session } = member;
+      if (!session.isDurable || !mayGet(member)) continue;
+      const weight = mixed(hashOf(`${session.clientId}\0${key}`));
+      if (weight <= bestWeight) continue;
+      best = member;
+      bestWeight = weight;
+    }
+    return best;
+  }
+
   private preferred(
     strategy: SharedStrategy,
     prng: Prng,
@@ -111,4 +129,11 @@ function hashOf(text: string): number {
   let hash = 5381;
   for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 33) ^ text.charCodeAt(at)) >>> 0;
   return hash;
+}
+
+/** Spreads what differs in a few bits over all of them. */
+function mixed(hash: number): number {
+  const half = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
+  const whole = Math.imul(half ^ (half >>> 13), 0xc2b2_ae35);
+  return (whole ^ (whole >>> 16)) >>> 0;
 }

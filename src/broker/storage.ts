@@ -9,7 +9,8 @@ import type { Journal } from './journal.js';
 import { DropReason } from './metrics.js';
 import type { Session } from './session.js';
 import type { SharedGroup } from './shared-group.js';
-import { StoredSession, type StoredSessionEvents } from './stored-session.js';
+import { StoredSession } from './stored-session.js';
+import type { StoredSessionEvents } from './stored-session-events.js';
 import type { SubscriptionIndex } from './subscription-index.js';
 import type { TopicTable } from './topics.js';
 
@@ -83,6 +84,14 @@ class SessionEvents implements StoredSessionEvents {
 
   onGone(message: Parameters<StoredSessionEvents['onGone']>[0]): void {
     this.context.drop(DropReason.SessionEnded, message, this.session);
+  }
+
+  onEnded(messages: number): void {
+    this.context.dropMany(DropReason.SessionEnded, messages, this.session);
+  }
+
+  onUnsure(message: Parameters<StoredSessionEvents['onUnsure']>[0]): void {
+    this.context.drop(DropReason.OfflineQos0, message, this.session);
   }
 
   onLost(status: WriteStatus): void {

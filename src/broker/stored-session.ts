@@ -9,14 +9,7 @@
 import { assert } from '../base/assert.js';
 import type { Message } from '../protocol/message.js';
 import { isMoreThanAppend } from '../store/answers.js';
-import {
-  type Claim,
-  type HeldId,
-  type QueueLimits,
-  Taken,
-  type WriteOutcome,
-  WriteStatus,
-} from '../store/store.js';
+import { type Claim, type HeldId, Taken, type WriteOutcome, WriteStatus } from '../store/store.js';
 import { Draft, type PendingMessage } from './draft.js';
 import { ITEM_BYTES, type Journal } from './journal.js';
 import type { OutboxEntry } from './outbox-entry.js';
@@ -24,29 +17,11 @@ import type { Pausable } from './pressure.js';
 import { type FeedOwner, QueueFeed } from './queue-feed.js';
 import type { QueueWindow } from './queue-window.js';
 import type { SharedGroup } from './shared-group.js';
+import type { StoredSessionEvents } from './stored-session-events.js';
 import type { TopicTable } from './topics.js';
 
 /** Acknowledgements are written with the next write, or when so many have come. */
 const SETTLED_MAX = 64;
-
-/** What a stored session tells its session. */
-export interface StoredSessionEvents {
-  /** The window has more to send. */
-  onQueued(): void;
-  /** The queue did not take it, or gave it up for a newer one; null: it is not at hand. */
-  onDropped(message: Message | null): void;
-  /** What is stored of a message is damaged. */
-  onUnreadable(seq: number, error: Error): void;
-  /** Somebody else owns the session now, or it is gone. */
-  onLost(status: WriteStatus): void;
-  /** A message was lost because its session had ended. */
-  onGone(message: Message): void;
-  /** `queue_full_policy refuse`: a queue that is full makes the publisher's answer 0x97. */
-  readonly isRefusing: boolean;
-  queueLimits(): QueueLimits;
-  /** The group of `$share/…`; null: there is none any more. */
-  group(sharedFilter: string): SharedGroup | null;
-}
 
 export class StoredSession implements FeedOwner {
   readonly clientId: string;
@@ -58,6 +33,10 @@ export class StoredSession implements FeedOwner {
   private draft: Draft | null = null;
   /** Messages of the window that are done, and the store does not know it. */
   private unwritten = 0;
+  /** Those, and those of which the store was told and has not answered. */
+  private unsettled = 0;
+  /** Messages in the queue, not done, while the client is not here. */
+  private left = 0;
   private nextNumber = 1;
   private readonly journal: Journal;
   private readonly topics: TopicTable;
@@ -94,14 +73,19 @@ export class StoredSession implements FeedOwner {
     return window === null ? 0 : this.endSeq - window.firstSeq + this.underway;
   }
 
+  /** Messages in the queue that are not done, as far as it is known here. */
+  get messages(): number {
+    return this.feed === null ? this.left + this.underway : this.length;
+  }
+
+  /** As it was loaded: so many messages are in the queue. */
+  restore(messages: number): void {
+    this.left = messages;
+  }
+
   /** One past the last number that a message may have which was published so far. */
   get endSeqExpected(): number {
     return this.endSeq + this.underway;
-  }
-
-  /** So much waits for the store that it takes nothing more. */
-  get isRefusing(): boolean {
-    return this.journal.isRefusing;
   }
 
   /** The client is here; returns the window, which fills as the store is read. */
@@ -120,10 +104,16 @@ export class StoredSession implements FeedOwner {
   detach(expiresAtMs: number, will: Buffer | null, willAtMs: number): void {
     if (this.feed === null) return;
     const draft = this.begin();
-    draft.disconnect = { expiresAtMs, will, willAtMs };
-    if (will !== null) this.journal.weigh(draft, will.length);
+    this.disconnectIn(draft, expiresAtMs, will, willAtMs);
+    this.feed.keepUnsure();
     this.settleInto(draft);
     this.endFeed();
+  }
+
+  /** The session is over, whether its client was here until now or not, and not yet deleted. */
+  expire(wallMs: number, will: Buffer | null): void {
+    if (this.feed !== null) this.detach(wallMs, will, wallMs);
+    else this.disconnectIn(this.begin(), wallMs, will, wallMs);
   }
 
   /** Outbound messages of which only PUBCOMP is missing: PUBREL goes out again. */
@@ -209,7 +199,10 @@ export class StoredSession implements FeedOwner {
 
   /** Deletes all of it. */
   end(): void {
-    this.begin().ends = true;
+    const draft = this.begin();
+    draft.ends = true;
+    // What its client acknowledged is not lost.
+    this.settleInto(draft);
     this.endFeed();
   }
 
@@ -259,7 +252,13 @@ export class StoredSession implements FeedOwner {
 
   onSkipped(): void {
     this.unwritten++;
+    this.unsettled++;
     if (this.unwritten >= SETTLED_MAX) this.begin();
+    if (this.isBehind) this.feed!.window.isHeld = true;
+  }
+
+  onUnsure(message: Message): void {
+    this.events.onUnsure(message);
   }
 
   onUnreadable(seq: number, error: Error): void {
@@ -285,9 +284,26 @@ export class StoredSession implements FeedOwner {
   }
 
   private endFeed(): void {
+    this.left = this.feed?.left ?? this.left;
     this.feed?.end();
     this.feed = null;
     this.unwritten = 0;
+    this.unsettled = 0;
+  }
+
+  /** Nothing more is sent: how much was, a crash must not leave open beyond a known number. */
+  private get isBehind(): boolean {
+    return this.unsettled >= this.journal.limits.unsettledMessagesMax;
+  }
+
+  private disconnectIn(
+    draft: Draft,
+    expiresAtMs: number,
+    will: Buffer | null,
+    willAtMs: number,
+  ): void {
+    draft.disconnect = { expiresAtMs, will, willAtMs };
+    if (will !== null) this.journal.weigh(draft, will.length);
   }
 
   private settleInto(draft: Draft): void {
@@ -296,6 +312,8 @@ export class StoredSession implements FeedOwner {
     const { window } = feed;
     draft.nextSeq = window.sentEndSeq;
     if (this.unwritten === 0) return;
+    draft.settles += this.unwritten;
+    draft.settlesFor = feed;
     this.unwritten = 0;
     draft.settled = {
       firstSeq: window.firstSeq,
@@ -307,6 +325,7 @@ export class StoredSession implements FeedOwner {
     this.journal.onSafe(draft.bytes);
     this.underway -= draft.messages.length;
     if (outcome.status === WriteStatus.Done) {
+      if (draft.settles > 0 && draft.settlesFor === this.feed) this.onCaughtUp(draft.settles);
       this.onAppended(draft, outcome);
       for (const then of draft.whenSafe) then();
     } else {
@@ -329,17 +348,31 @@ export class StoredSession implements FeedOwner {
     if (draft.epoch !== 0 && draft.epoch === this.epoch) this.events.onLost(status);
   }
 
+  /** The store knows of so many more that they are done. */
+  private onCaughtUp(count: number): void {
+    this.unsettled -= count;
+    const { window } = this.feed!;
+    if (!window.isHeld || this.isBehind) return;
+    window.isHeld = false;
+    this.events.onQueued();
+  }
+
   private onAppended({ messages, ends }: Draft, outcome: WriteOutcome): void {
     const { taken, dropped } = outcome;
     let seq = outcome.firstSeq;
+    let { lost } = outcome;
     for (const [index, pending] of messages.entries()) {
       const fate = taken === null ? Taken.Yes : taken[index]!;
       if (fate === Taken.Full) this.onFull(pending);
       if (fate === Taken.Yes) this.onTaken(pending, seq++);
-      if (fate === Taken.Yes && ends) this.events.onGone(pending.message);
+      if (fate === Taken.Yes && ends && lost > 0) {
+        lost--;
+        this.events.onGone(pending.message);
+      }
       pending.ack?.onSafe();
     }
-    for (const lost of dropped) this.giveUp(lost);
+    if (lost > 0) this.events.onEnded(lost);
+    for (const gone of dropped) this.giveUp(gone);
     if (messages.length > 0 && this.feed !== null) this.events.onQueued();
   }
 
@@ -350,12 +383,17 @@ export class StoredSession implements FeedOwner {
 
   private onTaken(pending: PendingMessage, seq: number): void {
     this.endSeq = Math.max(this.endSeq, seq + 1);
-    this.feed?.onSafe(pending, seq);
+    if (this.feed === null) this.left++;
+    else this.feed.onSafe(pending, seq);
   }
 
   private giveUp(seq: number): void {
     const { feed, events } = this;
-    if (feed === null) events.onDropped(null);
-    else feed.giveUp(seq, (message) => events.onDropped(message));
+    if (feed === null) {
+      this.left--;
+      events.onDropped(null);
+      return;
+    }
+    feed.giveUp(seq, (message) => events.onDropped(message));
   }
 }

@@ -17,13 +17,14 @@ export interface RunOptions {
 export type Invocation =
   | { readonly command: 'run'; readonly options: RunOptions }
   | { readonly command: 'config-test'; readonly options: RunOptions }
-  | { readonly command: 'passwd'; readonly args: readonly string[] }
+  | { readonly command: 'passwd' | 'redis-check'; readonly args: readonly string[] }
   | { readonly command: 'version' }
   | { readonly command: 'help' };
 
 export const usage = `Usage: tidewire [-c FILE] [-p PORT]... [-v | -q]
        tidewire --config-test -c FILE
        tidewire passwd --help
+       tidewire redis-check --help
 
   -c, --config FILE   read this configuration, in the dialect of mosquitto.conf
   -p, --port PORT     without listeners in FILE: listen on this port of the loopback address
@@ -61,14 +62,15 @@ const longNames: Readonly<Record<string, string>> = {
 };
 
 const known = [
-  ...['-c', '-p', '-v', '-q', '-h', '--config-test', '--version', 'passwd'],
+  ...['-c', '-p', '-v', '-q', '-h', '--config-test', '--version', 'passwd', 'redis-check'],
   ...Object.keys(longNames),
   ...Object.keys(refused),
 ];
 
 /** `args` without the interpreter and the script. Throws a `BrokerError` with code `USAGE`. */
 export function parseFlags(args: readonly string[]): Invocation {
-  if (args[0] === 'passwd') return { command: 'passwd', args: args.slice(1) };
+  const [first] = args;
+  if (first === 'passwd' || first === 'redis-check') return { command: first, args: args.slice(1) };
   const ports: number[] = [];
   const seen = new Set<string>();
   let configFile: string | null = null;

@@ -51,9 +51,9 @@ export class DroppedLog {
   }
 
   /** As in `Observer`. */
-  dropped(reason: number, clientId: string | null, topic: string): void {
+  dropped(reason: number, clientId: string | null, topic: string, count = 1): void {
     const pair = this.byReason[reason]!.get(clientId) ?? this.add(reason, clientId);
-    pair.count++;
+    pair.count += count;
     pair.topic = topic;
     // A new pair is due at once, an old one at its tick.
     if (pair.windowEndsMs === 0) this.report(pair);

@@ -51,6 +51,7 @@ function clients(metrics: Metrics): LogFields {
     connectionsAccepted: metrics.connectionsAccepted,
     connectionsRefused: metrics.connectionsRefused,
     publishersPaused: metrics.publishersPaused,
+    publishersRefused: metrics.publishersRefused,
     protocolErrors: metrics.protocolErrors,
   };
 }

@@ -7,7 +7,14 @@ import type { Clock } from '../base/clock.js';
 import type { Metrics } from '../broker/metrics.js';
 import type { MessageOptions } from '../broker/own-messages.js';
 import { LoadAverage, loadMinutes } from './load-average.js';
-import { loadValues, mosquittoValues, ownValues, type SysSnapshot } from './sys-values.js';
+import {
+  loadValues,
+  mosquittoValues,
+  ownValues,
+  type SysJournal,
+  type SysSnapshot,
+  storeValues,
+} from './sys-values.js';
 
 export const SYS_PREFIX = '$SYS/broker/';
 
@@ -19,6 +26,8 @@ export interface SysCore {
   readonly metrics: Metrics;
   readonly retained: { readonly size: number; readonly bytes: number };
   readonly index: { readonly size: number };
+  /** Of a durable store; null without. */
+  readonly journal: SysJournal | null;
   /** Brings the costly gauges of `metrics` up to date. */
   refreshGauges(): void;
   publish(topicName: string, payload: Uint8Array, options: MessageOptions): void;
@@ -99,7 +108,9 @@ export class SysTopics {
         this.publish(`load/${name}/${minutes}min`, load.averages[index]!.toFixed(2));
       });
     }
-    for (const [name, value] of Object.entries(extras?.() ?? {})) {
+    const { journal } = this.core;
+    const others = { ...(journal === null ? {} : storeValues(journal)), ...extras?.() };
+    for (const [name, value] of Object.entries(others)) {
       this.publish(name, String(value));
     }
   }

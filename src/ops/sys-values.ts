@@ -3,6 +3,7 @@
  * meaning, then our own for everything that is counted. No client id ever appears here.
  */
 import { dropReasonNames, type Metrics } from '../broker/metrics.js';
+import type { StoreFigures } from '../store/store.js';
 
 /** One moment of the broker, from which all values come. */
 export interface SysSnapshot {
@@ -18,6 +19,13 @@ export interface SysSnapshot {
   readonly heapBytesMax: number;
   /** Bytes of the whole process. */
   readonly residentBytes: number;
+}
+
+/** What `$SYS` reads of a durable store and of what is on its way there. */
+export interface SysJournal {
+  readonly store: { figures(): StoreFigures };
+  readonly pendingWrites: number;
+  readonly pendingBytes: number;
 }
 
 type Values<T> = Readonly<Record<string, (snapshot: SysSnapshot) => T>>;
@@ -85,6 +93,7 @@ export const ownValues: Values<number> = {
   'queued/messages/count': ({ metrics }) => metrics.messagesQueued,
   'queued/messages/bytes': ({ metrics }) => metrics.bytesQueued,
   'publishers/paused': ({ metrics }) => metrics.publishersPaused,
+  'publishers/refused': ({ metrics }) => metrics.publishersRefused,
   'subscriptions/refused': ({ metrics }) => metrics.subscriptionsRefused,
   'topics/refused': ({ metrics }) => metrics.topicsRefused,
   protocol_errors: ({ metrics }) => metrics.protocolErrors,
@@ -92,6 +101,20 @@ export const ownValues: Values<number> = {
   receive_maximum_exceeded: ({ metrics }) => metrics.receiveMaximumExceeded,
   'memory/resident': ({ residentBytes }) => residentBytes,
 };
+
+/**
+ * Of a durable store, below `store/`: its own, and what waits for it. Messages and bytes in its
+ * queues are not among them: Mosquitto has names for these.
+ */
+export function storeValues(journal: SysJournal): Readonly<Record<string, number>> {
+  const { messages: _, bytes: __, ...figures } = journal.store.figures();
+  const values: Record<string, number> = {
+    'store/pending_writes': journal.pendingWrites,
+    'store/pending_bytes': journal.pendingBytes,
+  };
+  for (const [name, value] of Object.entries(figures)) values[`store/${name}`] = value;
+  return values;
+}
 
 function offline({ sessions, clientsConnected }: Metrics): number {
   return Math.max(0, sessions - clientsConnected);

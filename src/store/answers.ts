@@ -11,6 +11,7 @@ export const nothingStored: Claim = Object.freeze({
   released: [],
   endSeq: 1,
   nextSeq: 1,
+  unsentSeq: 1,
   held: [],
   isHeldRouted: true,
   nextNumber: 1,
@@ -39,7 +40,7 @@ export function emptyWrite(clientId: string): SessionWrite {
 
 /** A write that changed nothing. */
 export function refused(status: WriteStatus): WriteOutcome {
-  return { status, firstSeq: 0, taken: null, dropped: [] };
+  return { status, firstSeq: 0, taken: null, dropped: [], lost: 0 };
 }
 
 /** True for a write that does what only the owner of a session may do. */

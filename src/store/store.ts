@@ -70,7 +70,7 @@ export interface Settled {
   readonly done: readonly number[];
 }
 
-/** The end of a connection, of which the session remains. */
+/** The end of a connection, of which the session remains; without one, its end is another one. */
 export interface Disconnect {
   /** `Store.wallMs` at which the session ends; Infinity: never. */
   readonly expiresAtMs: number;
@@ -137,6 +137,11 @@ export interface WriteOutcome {
   readonly taken: readonly Taken[] | null;
   /** Numbers of the messages that gave way (`dropsOldest`), ascending; empty mostly. */
   readonly dropped: readonly number[];
+  /**
+   * Messages that were deleted with their session (`ends`), this write's own included. A store may
+   * say 0 to a repeat of an end whose first answer it lost.
+   */
+  readonly lost: number;
 }
 
 /** A retained message to be stored, or deleted. */
@@ -156,6 +161,12 @@ export interface Batch {
 /** A client connects. */
 export interface ClaimRequest {
   readonly clientId: string;
+  /**
+   * False: nobody connects; the caller looks after what an ended session left. Only the epoch
+   * changes then: the end of the session, although it may be past, is left to the caller, and
+   * where there is no session none is made (epoch 0).
+   */
+  readonly connects: boolean;
   /** Deletes what was there. */
   readonly cleanStart: boolean;
   /** False: the session ends with the connection, and only what was there is deleted. */
@@ -182,8 +193,14 @@ export interface Claim {
   readonly released: readonly number[];
   /** Number that the next message gets. */
   readonly endSeq: number;
-  /** See `SessionWrite.nextSeq`: those below may have been sent. */
+  /** See `SessionWrite.nextSeq`: those below were sent. */
   readonly nextSeq: number;
+  /**
+   * Those from here on were not. It is `nextSeq` if the end of the last connection was written;
+   * else where the queue ended when the store found that the connection was over: what is sent
+   * after the last write before a crash is not known.
+   */
+  readonly unsentSeq: number;
   /** In the order in which they came. */
   readonly held: readonly HeldId[];
   /** False: a repeat of a held message is to be routed again, with its mark. */
@@ -213,6 +230,8 @@ export interface StoredSession {
   readonly expiresAtMs: number;
   readonly will: Buffer | null;
   readonly willAtMs: number;
+  /** In its queue, not done. */
+  readonly messages: number;
 }
 
 /** Takes what must be known before the first client comes. */
@@ -232,11 +251,16 @@ export interface StoreObserver {
   onFatal(error: Error): void;
 }
 
-/** The counters and gauges of a store by name, for `$SYS` and the metrics. */
+/**
+ * The counters and gauges of a store by name, for `$SYS` and the metrics. `messages` and `bytes`,
+ * where a store knows them: what is not done in all queues, and its payload.
+ */
 export type StoreFigures = Readonly<Record<string, number>>;
 
 export interface Store {
   readonly kind: 'memory' | 'disk' | 'redis';
+  /** All of a batch happens, or nothing of it. False: that is so for each of its writes. */
+  readonly isAtomic: boolean;
   /**
    * Opens the store and loads it. Sessions whose connections died with an earlier broker are loaded
    * as disconnected just now.

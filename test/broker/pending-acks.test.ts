@@ -2,12 +2,14 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ACKS_WAITING_MAX, PendingAck, PendingAcks } from '../../src/broker/pending-acks.js';
-import type { Pausable } from '../../src/broker/pressure.js';
+import { type AckSource, PendingAck, PendingAcks } from '../../src/broker/pending-acks.js';
 
 const test = suite('pending acknowledgements');
 
-class Source implements Pausable {
+const waitingMax = 40;
+
+class Source implements AckSource {
+  readonly core = { limits: { acknowledgementsWaitingMax: waitingMax } };
   holds = 0;
   hold(): void {
     this.holds++;
@@ -118,14 +120,14 @@ test('what has to be done before is done again for another connection', () => {
 test('with too many its connection is not read, until half of them are gone', () => {
   const source = new Source();
   const { acks, sent } = collect(source);
-  const all = Array.from({ length: ACKS_WAITING_MAX + 10 }, (_, index) => waiting(index, 1));
-  for (const ack of all.slice(0, ACKS_WAITING_MAX - 1)) acks.add(ack);
+  const all = Array.from({ length: waitingMax + 10 }, (_, index) => waiting(index, 1));
+  for (const ack of all.slice(0, waitingMax - 1)) acks.add(ack);
   assert.is(source.holds, 0);
-  for (const ack of all.slice(ACKS_WAITING_MAX - 1)) acks.add(ack);
+  for (const ack of all.slice(waitingMax - 1)) acks.add(ack);
   assert.is(source.holds, 1);
   for (const [index, ack] of all.entries()) {
     ack.onSafe();
-    assert.is(source.holds, all.length - index - 1 > ACKS_WAITING_MAX / 2 ? 1 : 0);
+    assert.is(source.holds, all.length - index - 1 > waitingMax / 2 ? 1 : 0);
   }
   assert.is(sent.length, all.length);
 });

@@ -44,6 +44,13 @@ test('--version and --help come before all that follows', () => {
   assert.equal(parseFlags(['-v', '--help']), { command: 'help' });
 });
 
+test('redis-check takes everything behind it', () => {
+  assert.equal(parseFlags(['redis-check', '-c', 'file', '--json']), {
+    command: 'redis-check',
+    args: ['-c', 'file', '--json'],
+  });
+});
+
 test('passwd takes everything behind it', () => {
   assert.equal(parseFlags(['passwd', '-c', 'file', '--help']), {
     command: 'passwd',
@@ -86,7 +93,17 @@ test('missing and bad values are errors', () => {
 });
 
 test('the help names every flag and fits a terminal', () => {
-  for (const flag of ['-c', '-p', '-v', '-q', '--config-test', '--version', '-h', 'passwd']) {
+  for (const flag of [
+    '-c',
+    '-p',
+    '-v',
+    '-q',
+    '--config-test',
+    '--version',
+    '-h',
+    'passwd',
+    'redis-check',
+  ]) {
     assert.match(usage, flag);
   }
   for (const line of usage.split('\n')) assert.ok(line.length <= 100, line);

@@ -30,7 +30,9 @@ test.before(async () => {
     process.execPath,
     [
       ...[tsc, ...options.split(' '), '--rootDir', folder.file('examples'), '--outDir', compiled],
-      ...readdirSync(folder.file('examples')).map((name) => folder.file(`examples/${name}`)),
+      ...readdirSync(folder.file('examples'))
+        .filter((name) => /\.m?[jt]s$/.test(name))
+        .map((name) => folder.file(`examples/${name}`)),
     ],
     { cwd: folder.path, deadlineMs: 60_000 },
   );

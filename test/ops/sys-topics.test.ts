@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FakeClock } from '../../src/base/clock.js';
 import { silentLog } from '../../src/base/log.js';
 import { dropReasonNames, Metrics } from '../../src/broker/metrics.js';
 import { type LimitDefinition, limitDefinitions } from '../../src/config/limits.js';
 import { MemoryGuard } from '../../src/ops/memory-guard.js';
 import { type SysOptions, SysTopics } from '../../src/ops/sys-topics.js';
+import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import { FakeBroker } from '../broker/support/fake-broker.js';
 
 const test = suite('$SYS topics');
@@ -52,8 +54,7 @@ const mosquittoLoads = [
   'sockets',
 ];
 
-function rig(overrides: Partial<SysOptions> = {}) {
-  const broker = new FakeBroker();
+function rig(overrides: Partial<SysOptions> = {}, broker = new FakeBroker()) {
   const { core, clock } = broker;
   const usage = { heapUsed: 1_000, rss: 5_000 };
   const sys = new SysTopics(core, {
@@ -238,6 +239,32 @@ test('shows the memory, at most too, and figures of others', () => {
   assert.is(shown('heap/maximum'), '9000');
   assert.is(shown('memory/resident'), '5000');
   assert.is(shown('memory/state'), '2');
+});
+
+test('shows a durable store: its figures, and what waits for it', async () => {
+  const clock = new FakeClock();
+  const store = new MemoryStore({ clock });
+  const { broker, shown, names, pass } = rig({}, new FakeBroker({ clock, store }));
+  assert.is(shown('store/pending_bytes'), '0');
+  assert.is(shown('store/sessions'), '0');
+  broker.core.publish('t', Buffer.from('12345'), { qos: 1, retain: true });
+  broker.settle();
+  pass();
+
+  assert.is(shown('store/pending_writes'), '1');
+  assert.ok(Number(shown('store/pending_bytes')) > 5);
+  await new Promise((resolve) => setImmediate(resolve));
+  pass();
+  assert.is(shown('store/pending_writes'), '0');
+  assert.is(shown('store/retained'), '1');
+  assert.not(names().includes('store/messages'), 'that is store/messages/count');
+});
+
+test('shows nothing of a store where there is none', () => {
+  const { names } = rig();
+
+  const ours = names().filter((name) => name.startsWith('store/'));
+  assert.equal(ours.sort(), ['store/messages/bytes', 'store/messages/count']);
 });
 
 test('sends only what has changed, retained, at QoS 2', () => {

@@ -37,6 +37,8 @@ export interface StoredEntry {
 }
 
 export class Database {
+  /** Begun; each is on the medium when it is over. */
+  transactions = 0;
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly sessions: Table;
   private readonly queues: Table;
@@ -85,6 +87,7 @@ export class Database {
       const detail = `a transaction is not over after ${seconds} s; see the standard error output`;
       timer = setTimeout(() => reject(new Error(detail)), patienceMs);
     });
+    this.transactions++;
     try {
       await Promise.race([this.batch(write), late]);
     } finally {

@@ -69,6 +69,7 @@ interface Parts {
 
 export class DiskStore implements Store {
   readonly kind = 'disk';
+  readonly isAtomic = true;
   private parts: Parts | null = null;
   private failure: BrokerError | null = null;
   private retained = 0;
@@ -162,15 +163,21 @@ export class DiskStore implements Store {
 
   figures(): StoreFigures {
     if (this.parts === null) return {};
-    const { table, committer, journal } = this.parts;
+    const { table, committer, database, journal } = this.parts;
     let messages = 0;
-    for (const { queue } of table.sessions.values()) messages += queue.messages;
+    let bytes = 0;
+    for (const { queue } of table.sessions.values()) {
+      messages += queue.messages;
+      bytes += queue.bytes;
+    }
     return {
       sessions: table.sessions.size,
       messages,
+      bytes,
       retained_at_start: this.retained,
       turns: committer.turns,
-      syncs: journal.syncs,
+      syncs: journal.syncs + database.transactions,
+      transactions: database.transactions,
       pending: committer.pending,
       journal_bytes: journal.position,
       checkpoints: committer.checkpoints,

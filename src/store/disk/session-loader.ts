@@ -56,7 +56,9 @@ class SessionRecords {
     const state = records.readState(byKind[RecordKind.State]!);
     const lists = byKind[RecordKind.Lists];
     const held = byKind[RecordKind.Held];
-    const { will, ...fate } = stored.isConnected ? records.orphaned(stored, nowMs) : stored;
+    const { will, ...fate } = stored.isConnected
+      ? records.orphaned(stored, nowMs, state.endSeq)
+      : stored;
     const session = table.add(identity, this.number, fate);
     session.restore(
       state,
@@ -67,7 +69,8 @@ class SessionRecords {
     if (stored.isConnected) table.setFate(session, fate, will);
     const { clientId, info } = identity;
     const { expiresAtMs, willAtMs } = fate;
-    loader.onSession({ clientId, epoch: state.epoch, info, expiresAtMs, will, willAtMs });
+    const { epoch, messages } = state;
+    loader.onSession({ clientId, epoch, info, expiresAtMs, will, willAtMs, messages });
     this.session = session;
     return session;
   }

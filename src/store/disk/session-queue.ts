@@ -119,7 +119,7 @@ export class SessionQueue {
       this.messages += messages.length;
       this.endSeq += messages.length;
       if (messages.length > 0) take(firstSeq, messages);
-      return { status, firstSeq, taken: null, dropped: nothing };
+      return { status, firstSeq, taken: null, dropped: nothing, lost: 0 };
     }
     const accepted: Append[] = [];
     const taken: Taken[] = [];
@@ -136,7 +136,7 @@ export class SessionQueue {
     if (accepted.length > 0) take(firstSeq, accepted);
     if (dropped.length > 0) this.advance();
     const areAllTaken = accepted.length === messages.length;
-    return { status, firstSeq, taken: areAllTaken ? null : taken, dropped };
+    return { status, firstSeq, taken: areAllTaken ? null : taken, dropped, lost: 0 };
   }
 
   addRecent(entry: Entry): void {

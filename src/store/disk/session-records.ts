@@ -2,8 +2,9 @@
  * The small records of a session as bytes. Integers are big-endian; a "seq" has six bytes.
  *
  *     identity      u16 length of the client id, client id, info
- *     fate          u8 bits: 0 connected, 1 has a will · u32 expiry interval · u32 will delay ·
- *                   f64 end of the session · f64 time of the will · will
+ *     fate          u8 bits: 0 connected, 1 has a will, 2 its client was lost · u32 expiry
+ *                   interval · u32 will delay · f64 end of the session · f64 time of the will ·
+ *                   [seq where the queue ended when the client was lost] · will
  *     state         seven numbers of six bytes, see `SessionState`; written with nearly every turn
  *     lists         u32 count and seqs: done · released · gaps, as pairs of first and end
  *     held          u32 count, then u16 packet identifier and number of six bytes each
@@ -14,6 +15,7 @@ import { readSix, SIX, writeSix } from './numbers.js';
 
 const CONNECTED = 1;
 const HAS_WILL = 2;
+const WAS_LOST = 4;
 const FATE_BYTES = 1 + 4 + 4 + 8 + 8;
 const HELD_BYTES = 2 + SIX;
 /** Intervals above say the same as this one: for ever. */
@@ -36,6 +38,8 @@ export interface Fate {
   readonly expiresAtMs: number;
   readonly willAtMs: number;
   readonly will: Buffer | null;
+  /** Where the queue ended when a connection's end was found but not written; 0: it was. */
+  readonly lostAtSeq: number;
 }
 
 export interface SessionState {
@@ -70,30 +74,36 @@ export function decodeIdentity(bytes: Buffer): Identity {
 }
 
 export function encodeFate(fate: Fate): Buffer {
-  const { will } = fate;
-  const bytes = Buffer.allocUnsafe(FATE_BYTES + (will?.length ?? 0));
-  bytes[0] = (fate.isConnected ? CONNECTED : 0) | (will === null ? 0 : HAS_WILL);
+  const { lostAtSeq, will } = fate;
+  const wasLost = lostAtSeq > 0;
+  const bytes = Buffer.allocUnsafe(FATE_BYTES + (wasLost ? SIX : 0) + (will?.length ?? 0));
+  bytes[0] =
+    (fate.isConnected ? CONNECTED : 0) | (will === null ? 0 : HAS_WILL) | (wasLost ? WAS_LOST : 0);
   let at = bytes.writeUInt32BE(Math.min(fate.expiryInterval, INTERVAL_MAX), 1);
   at = bytes.writeUInt32BE(Math.min(fate.willDelay, INTERVAL_MAX), at);
   at = bytes.writeDoubleBE(fate.expiresAtMs, at);
   at = bytes.writeDoubleBE(fate.willAtMs, at);
+  if (wasLost) at = writeSix(bytes, lostAtSeq, at);
   will?.copy(bytes, at);
   return bytes;
 }
 
 export function decodeFate(bytes: Buffer): Fate {
+  const wasLost = (bytes[0]! & WAS_LOST) !== 0;
+  const willAt = FATE_BYTES + (wasLost ? SIX : 0);
   return {
     isConnected: (bytes[0]! & CONNECTED) !== 0,
     expiryInterval: bytes.readUInt32BE(1),
     willDelay: bytes.readUInt32BE(5),
     expiresAtMs: bytes.readDoubleBE(9),
     willAtMs: bytes.readDoubleBE(17),
-    will: (bytes[0]! & HAS_WILL) === 0 ? null : bytes.subarray(FATE_BYTES),
+    will: (bytes[0]! & HAS_WILL) === 0 ? null : bytes.subarray(willAt),
+    lostAtSeq: wasLost ? readSix(bytes, FATE_BYTES) : 0,
   };
 }
 
-/** The fate of a session whose broker is gone. */
-export function orphaned(fate: Fate, nowMs: number): Fate {
+/** The fate of a session whose broker is gone, and whose queue ends at `endSeq`. */
+export function orphaned(fate: Fate, nowMs: number, endSeq: number): Fate {
   const { expiryInterval, willDelay, will } = fate;
   const isForever = expiryInterval >= INTERVAL_MAX;
   return {
@@ -101,6 +111,7 @@ export function orphaned(fate: Fate, nowMs: number): Fate {
     isConnected: false,
     expiresAtMs: isForever ? Number.POSITIVE_INFINITY : nowMs + expiryInterval * 1000,
     willAtMs: will === null ? Number.POSITIVE_INFINITY : nowMs + willDelay * 1000,
+    lostAtSeq: endSeq,
   };
 }
 

@@ -65,21 +65,27 @@ export class SessionTable {
   }
 
   claim(request: ClaimRequest): Claim {
-    const { clientId, cleanStart, isDurable, info } = request;
+    const { clientId, cleanStart, connects, isDurable, info } = request;
     let session = this.sessions.get(clientId) ?? null;
     if (session !== null && (cleanStart || !isDurable)) {
       this.end(session);
       session = null;
     }
-    if (!isDurable) return nothingStored;
+    if (!isDurable || (session === null && !connects)) return nothingStored;
     const isPresent = session !== null;
-    const fate = connectedFate(request);
+    const fate = connectedFate(request, session);
     session ??= this.add({ clientId, info }, this.lastNumber + 1, fate);
     this.lastEpoch++;
     session.epoch = this.lastEpoch;
-    this.put(session, RecordKind.Identity, records.encodeIdentity({ clientId, info }));
-    this.setFate(session, fate, request.will);
+    if (connects) {
+      this.put(session, RecordKind.Identity, records.encodeIdentity({ clientId, info }));
+      this.setFate(session, fate, request.will);
+    }
     this.putState(session);
+    return this.answer(session, isPresent);
+  }
+
+  private answer(session: DiskSession, isPresent: boolean): Claim {
     const { queue, lists } = session;
     const subscriptions = [...this.subscriptionsOf(session).values()];
     return {
@@ -91,6 +97,7 @@ export class SessionTable {
       released: lists.released,
       endSeq: queue.endSeq,
       nextSeq: queue.nextSeq,
+      unsentSeq: Math.max(queue.nextSeq, session.fate.lostAtSeq),
       held: session.heldIds,
       isHeldRouted: true,
       nextNumber: session.nextNumber,
@@ -113,15 +120,19 @@ export class SessionTable {
     for (const filter of write.unsubscribed) this.unsubscribe(session, filter);
     if (write.disconnect !== null) {
       const { expiresAtMs, will, willAtMs } = write.disconnect;
-      const fate = { ...session.fate, isConnected: false, expiresAtMs, willAtMs };
+      const lostAtSeq = session.fate.isConnected ? 0 : session.fate.lostAtSeq;
+      const fate = { ...session.fate, isConnected: false, expiresAtMs, willAtMs, lostAtSeq };
       this.setFate(session, fate, write.dismissesWill ? null : will);
       session.rest();
     } else if (write.dismissesWill) {
       this.setFate(session, session.fate, null);
     }
-    if (write.ends) this.end(session);
-    else this.putQueue(session);
-    return outcome;
+    if (!write.ends) {
+      this.putQueue(session);
+      return outcome;
+    }
+    this.end(session);
+    return { ...outcome, lost: queue.messages };
   }
 
   writeRetained({ topic, record }: RetainedWrite): void {
@@ -268,7 +279,19 @@ export class SessionTable {
 
 const noHeld: ReadonlyMap<number, number> = new Map();
 
-function connectedFate({ expiryInterval, willDelay }: ClaimRequest): KeptFate {
-  const never = Number.POSITIVE_INFINITY;
-  return { isConnected: true, expiryInterval, willDelay, expiresAtMs: never, willAtMs: never };
+/** @param before the session that was there */
+function connectedFate(request: ClaimRequest, before: DiskSession | null): KeptFate {
+  const { expiryInterval, willDelay } = request;
+  return {
+    isConnected: true,
+    expiryInterval,
+    willDelay,
+    expiresAtMs: Number.POSITIVE_INFINITY,
+    willAtMs: Number.POSITIVE_INFINITY,
+    lostAtSeq: before === null ? 0 : lostAtSeqOf(before),
+  };
+}
+
+function lostAtSeqOf({ fate, queue }: DiskSession): number {
+  return fate.isConnected ? queue.endSeq : fate.lostAtSeq;
 }

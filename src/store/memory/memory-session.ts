@@ -46,6 +46,8 @@ export class MemorySession {
   private firstSeq = 1;
   private nextSeq = 1;
   private endSeq = 1;
+  /** Where the queue ended when its client was lost; 0: `nextSeq` is exact. */
+  private lostAtSeq = 0;
   private readonly done = new Set<number>();
   private readonly released = new Set<number>();
   private readonly held = new Map<number, number>();
@@ -59,16 +61,26 @@ export class MemorySession {
     return this.waiting.size;
   }
 
+  get bytes(): number {
+    return this.waitingBytes;
+  }
+
   /** A client connects. */
   claim(request: ClaimRequest, epoch: number, isPresent: boolean): Claim {
     this.epoch = epoch;
+    if (!request.connects) return this.answer(isPresent);
+    if (this.isConnected) this.lostAtSeq = this.endSeq;
     this.isConnected = true;
     this.info = request.info;
     this.expiryInterval = request.expiryInterval;
     this.will = request.will;
     this.willDelay = request.willDelay;
+    return this.answer(isPresent);
+  }
+
+  private answer(isPresent: boolean): Claim {
     return {
-      epoch,
+      epoch: this.epoch,
       isPresent,
       subscriptions: [...this.subscriptions.values()],
       firstSeq: this.firstSeq,
@@ -76,6 +88,7 @@ export class MemorySession {
       released: ascending(this.released),
       endSeq: this.endSeq,
       nextSeq: this.nextSeq,
+      unsentSeq: Math.max(this.nextSeq, this.lostAtSeq),
       held: [...this.held].map(([packetId, number]) => ({ packetId, number })),
       isHeldRouted: true,
       nextNumber: this.nextNumber,
@@ -86,6 +99,7 @@ export class MemorySession {
   becomeOrphan(nowMs: number): void {
     if (!this.isConnected) return;
     this.isConnected = false;
+    this.lostAtSeq = this.endSeq;
     const isForever = this.expiryInterval >= EXPIRY_NEVER;
     this.expiresAtMs = isForever ? Number.POSITIVE_INFINITY : nowMs + this.expiryInterval * 1000;
     this.willAtMs = this.will === null ? Number.POSITIVE_INFINITY : nowMs + this.willDelay * 1000;
@@ -104,13 +118,14 @@ export class MemorySession {
     for (const one of write.subscribed) this.subscriptions.set(one.filter, one);
     for (const filter of write.unsubscribed) this.subscriptions.delete(filter);
     if (write.disconnect !== null) {
+      if (this.isConnected) this.lostAtSeq = 0;
       this.isConnected = false;
       this.expiresAtMs = write.disconnect.expiresAtMs;
       this.will = write.disconnect.will;
       this.willAtMs = write.disconnect.willAtMs;
     }
     if (write.dismissesWill) this.will = null;
-    return outcome;
+    return write.ends ? { ...outcome, lost: this.waiting.size } : outcome;
   }
 
   read(fromSeq: number, bytesMax: number): QueueRead {
@@ -128,8 +143,8 @@ export class MemorySession {
   }
 
   stored(): StoredSession {
-    const { clientId, epoch, info, expiresAtMs, will, willAtMs } = this;
-    return { clientId, epoch, info, expiresAtMs, will, willAtMs };
+    const { clientId, epoch, info, expiresAtMs, will, willAtMs, messages } = this;
+    return { clientId, epoch, info, expiresAtMs, will, willAtMs, messages };
   }
 
   storedSubscriptions(): Iterable<StoredSubscription> {
@@ -156,7 +171,13 @@ export class MemorySession {
     }
     this.advance();
     const areAllTaken = taken.every((one) => one === Taken.Yes);
-    return { status: WriteStatus.Done, firstSeq, taken: areAllTaken ? null : taken, dropped };
+    return {
+      status: WriteStatus.Done,
+      firstSeq,
+      taken: areAllTaken ? null : taken,
+      dropped,
+      lost: 0,
+    };
   }
 
   /** True when there is room, or the oldest that were never sent gave way. */

@@ -34,6 +34,7 @@ export interface MemoryStoreOptions {
 
 export class MemoryStore implements Store {
   readonly kind = 'memory';
+  readonly isAtomic = true;
   private readonly sessions = new Map<string, MemorySession>();
   private readonly retained = new Map<string, Buffer>();
   /** What is to be said, in order. */
@@ -91,11 +92,16 @@ export class MemoryStore implements Store {
 
   figures(): StoreFigures {
     let messages = 0;
-    for (const session of this.sessions.values()) messages += session.messages;
+    let bytes = 0;
+    for (const session of this.sessions.values()) {
+      messages += session.messages;
+      bytes += session.bytes;
+    }
     return {
       sessions: this.sessions.size,
       retained: this.retained.size,
       messages,
+      bytes,
     };
   }
 
@@ -118,10 +124,10 @@ export class MemoryStore implements Store {
   }
 
   private claimNow(request: ClaimRequest): Claim {
-    const { clientId, cleanStart, isDurable } = request;
+    const { clientId, cleanStart, connects, isDurable } = request;
     if (cleanStart || !isDurable) this.sessions.delete(clientId);
-    if (!isDurable) return nothingStored;
     const present = this.sessions.get(clientId);
+    if (!isDurable || (present === undefined && !connects)) return nothingStored;
     const session = present ?? new MemorySession(clientId);
     this.sessions.set(clientId, session);
     this.lastEpoch++;

@@ -143,6 +143,7 @@ class Done implements WriteOutcome {
   readonly firstSeq: number;
   readonly taken: readonly Taken[] | null = null;
   readonly dropped = nothing;
+  readonly lost = 0;
 
   constructor(firstSeq: number) {
     this.firstSeq = firstSeq;

@@ -83,6 +83,7 @@ class ClaimCall extends Call {
     at = writeU48(out.bytes, this.number, at + 8);
     out.bytes[at] =
       (request.cleanStart ? ClaimFlag.CleanStart : 0) |
+      (request.connects ? 0 : ClaimFlag.Visits) |
       (request.isDurable ? ClaimFlag.Durable : 0) |
       (request.will === null ? 0 : ClaimFlag.HasWill);
     out.end(CLAIM_HEAD_BYTES);
@@ -129,6 +130,7 @@ function decodePresent(
   let done: number[] = [];
   let ranges: number[] = [];
   let birth = 0;
+  let lostAtSeq = 0;
   let isUnmapped = false;
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!.toString();
@@ -139,6 +141,7 @@ function decodePresent(
     else if (name === 'd') done = numbersOf(value.toString());
     else if (name === 'g') ranges = rangesOf(value.toString());
     else if (name === 'b') birth = Number(value);
+    else if (name === 'u') lostAtSeq = Number(value);
     else if (name === 'p') isUnmapped = true;
   }
   assert(header !== null, 'a session that is present has a header');
@@ -157,6 +160,7 @@ function decodePresent(
     released: released.filter((seq) => seq >= firstSeq && !isOver(seq)),
     endSeq,
     nextSeq: Math.max(nextSeq, firstSeq),
+    unsentSeq: Math.max(nextSeq, firstSeq, lostAtSeq),
     held,
     isHeldRouted: false,
     nextNumber,

@@ -103,6 +103,12 @@ export class Claims {
       else this.home.forget(clientId, claim.epoch, gone, owned, () => then(transient));
       return;
     }
+    if (claim.epoch === 0) {
+      // There is nothing to look after.
+      this.home.ownership.onEnded(clientId, owned, true);
+      then(claim);
+      return;
+    }
     if (owned !== null) {
       owned.epoch = claim.epoch;
       owned.birth = birth;
@@ -120,8 +126,9 @@ export class Claims {
   }
 
   /** Nobody waits for it any more, but the session has a connection now that never was. */
-  private undo({ clientId, expiryInterval, isDurable }: ClaimRequest, claim: Claim): void {
-    if (!isDurable) return;
+  private undo(request: ClaimRequest, claim: Claim): void {
+    const { clientId, expiryInterval, isDurable } = request;
+    if (!isDurable || !request.connects) return;
     const isForever = expiryInterval >= EXPIRY_NEVER;
     const expiresAtMs = isForever
       ? Number.POSITIVE_INFINITY

@@ -40,7 +40,7 @@ const scripts = [
   indexScript,
 ];
 /** Errors that waiting does not mend. */
-const hopeless = new Set(['REDIS_VERSION', 'REDIS_AOF']);
+const hopeless = new Set(['REDIS_VERSION', 'REDIS_AOF', 'REDIS_NOPERM']);
 const VERSION_MIN = versionNumber('7.0.0');
 const VERSION_AOF = versionNumber('7.2.0');
 

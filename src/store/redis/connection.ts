@@ -54,6 +54,7 @@ export class Connection {
   /** Commands that wait for their replies begin at `firstCell`. */
   private cells: Cell[] = [];
   private firstCell = 0;
+  /** Bytes of batches of which nothing was answered yet. */
   private bytesOut = 0;
   /** Since when nothing came although something is waited for. */
   private silentSinceMs = 0;
@@ -116,10 +117,7 @@ export class Connection {
       for (let index = 0; index < replies; index++) sink.onReply(index, null, error);
       return;
     }
-    if (!this.isBusy) {
-      this.silentSinceMs = this.clock.nowMs();
-      this.bytesOut = 0;
-    }
+    if (!this.isBusy) this.silentSinceMs = this.clock.nowMs();
     if (this.firstCell >= CELLS_SETTLED) {
       this.cells = this.cells.slice(this.firstCell);
       this.firstCell = 0;
@@ -170,9 +168,10 @@ export class Connection {
   }
 
   /** For `Cell`. */
-  onSettled(): void {
+  onSettled(bytes: number): void {
     this.firstCell++;
     this.settled++;
+    this.bytesOut -= bytes;
   }
 
   /** For `Cell`: ioredis gave a command up. */
@@ -208,7 +207,8 @@ class Cell {
   readonly args: readonly string[] = noArgs;
   readonly promise = undefined;
   isTraced = true;
-  private readonly bytes: Buffer;
+  private readonly size: number;
+  private bytes: Buffer;
   private readonly connection: Connection;
   private readonly index: number;
   private sink: ReplySink | null;
@@ -218,14 +218,18 @@ class Cell {
     this.sink = sink;
     this.index = index;
     this.bytes = bytes;
+    this.size = bytes.length;
   }
 
   setReplyContext(): void {
     // Replies are taken as they come.
   }
 
+  /** Called once, and the bytes are the socket's from then on: cells outlive their answers. */
   toWritable(): Buffer {
-    return this.bytes;
+    const { bytes } = this;
+    this.bytes = nothing;
+    return bytes;
   }
 
   resolve(value: unknown): void {
@@ -241,7 +245,7 @@ class Cell {
     const { sink } = this;
     if (sink === null) return;
     this.sink = null;
-    this.connection.onSettled();
+    this.connection.onSettled(this.size);
     sink.onReply(this.index, value, error);
   }
 }

@@ -8,6 +8,10 @@ export class InfoFields {
     this.fields = fields;
   }
 
+  names(): Iterable<string> {
+    return this.fields.keys();
+  }
+
   text(name: string): string {
     return this.fields.get(name) ?? '';
   }

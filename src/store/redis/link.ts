@@ -142,7 +142,7 @@ export class Link {
       },
       (error: unknown) => {
         this.isConnecting = false;
-        this.problem = error instanceof BrokerError ? error : null;
+        this.problem = problemOf(error, this.name);
         if (!this.isRetired) {
           this.home.onTrouble(this, `Redis at ${this.name}: ${messageOf(error)}`);
         }
@@ -294,6 +294,16 @@ export class Link {
   private requeue(calls: readonly Call[]): void {
     for (const call of calls) this.home.route(call);
   }
+}
+
+/** @param name of the server that the attempt to connect was about */
+function problemOf(error: unknown, name: string): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const text = messageOf(error);
+  if (!text.startsWith('NOPERM')) return new BrokerError('REDIS_REFUSED', text, { cause: error });
+  const detail = `Redis at ${name} does not let its user do what the broker needs: ${text}`;
+  const advice = 'give it what docs/configuration.md lists (ACL SETUSER)';
+  return new BrokerError('REDIS_NOPERM', `${detail}; ${advice}`, { cause: error });
 }
 
 /** Some calls on their way, and their replies. */

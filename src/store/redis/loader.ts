@@ -128,7 +128,7 @@ class Loading {
       this.known.set(clientId, false);
       return;
     }
-    const [flags, owner, info, over, will, willAt, isUnmapped, epoch] =
+    const [flags, owner, info, over, will, willAt, isUnmapped, epoch, messages] =
       answer as readonly (Buffer | null)[];
     const hasEnded = Number(flags) >= HeaderFlag.Ended;
     this.known.set(clientId, !hasEnded);
@@ -143,6 +143,7 @@ class Loading {
       expiresAtMs,
       will: isOffline ? (will ?? null) : null,
       willAtMs: isOffline ? timeOf(willAt) : Number.POSITIVE_INFINITY,
+      messages: Number(messages),
     });
     if (isOffline) ownership.enlist(clientId, expiresAtMs, () => ownership.release(clientId));
   }

@@ -40,6 +40,7 @@ import { Part, WriteItem } from './write-item.js';
 
 export class RedisStore implements Store, SessionHome, ClaimHome {
   readonly kind = 'redis';
+  readonly isAtomic = false;
   readonly keys: Keys;
   readonly writer = Buffer.from(randomBytes(6).toString('base64url'));
   readonly full = new Set<string>();
@@ -125,6 +126,10 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
     return readQueue(this.reader, this.keys, clientId, fromSeq, bytesMax);
   }
 
+  /**
+   * Without `messages` and `bytes`: summing them up here would take a call per session. The core
+   * counts its sessions' messages, from what `open`, claims and outcomes say.
+   */
   figures(): StoreFigures {
     return {
       ...this.cluster.counters,

@@ -76,7 +76,7 @@ export class SessionCall extends Call {
 
   private onAnswer(item: WriteItem, answer: unknown, then: () => void): void {
     if (Array.isArray(answer) && Array.isArray(answer[0])) {
-      const outcome = outcomeOf(item, answer[2]);
+      const outcome = { ...outcomeOf(item, answer[2]), lost: Number(answer[3]) };
       this.onEnded(item, answer[0].map(String), Number(answer[1]), outcome, then);
       return;
     }

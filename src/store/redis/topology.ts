@@ -2,9 +2,10 @@
 
 import type { Clock } from '../../base/clock.js';
 import { BrokerError, messageOf } from '../../base/errors.js';
-import { type Address, addressText, Connection, type Login } from './connection.js';
+import { type Address, addressText, type Login } from './connection.js';
 import { SLOTS } from './slot.js';
 import { TOPOLOGY_ASKED } from './tuning.js';
+import { withConnection } from './watched.js';
 
 export interface Topology {
   /** False: a single server. */
@@ -44,27 +45,19 @@ export async function askTopology(
 }
 
 async function ask(node: Address, login: Login, clock: Clock): Promise<Topology> {
-  const connection = new Connection(node, login, clock);
   try {
-    await connection.open();
-    const reply = await within(connection, connection.command('CLUSTER', 'SLOTS'));
-    return parse(reply, node);
+    return await withConnection(node, login, clock, async (connection) =>
+      parse(await connection.command('CLUSTER', 'SLOTS'), node),
+    );
   } catch (error) {
-    if (!/cluster support disabled|unknown command/i.test(messageOf(error))) throw error;
+    if (!isNoCluster(error)) throw error;
     return single(node);
-  } finally {
-    connection.close();
   }
 }
 
-/** Looks after a connection that no link looks after. */
-async function within<T>(connection: Connection, reply: Promise<T>): Promise<T> {
-  const timer = setInterval(() => connection.checkSilence(), 100);
-  try {
-    return await reply;
-  } finally {
-    clearInterval(timer);
-  }
+/** True for the answer of a single server to what only a cluster knows. */
+export function isNoCluster(error: unknown): boolean {
+  return /cluster support disabled|unknown command/i.test(messageOf(error));
 }
 
 function single(node: Address): Topology {

@@ -89,7 +89,7 @@ export class WriteItem {
   ): WriteOutcome {
     const { append, write } = this;
     if (append === write.append || this.part === Part.Held) {
-      return { status: WriteStatus.Done, firstSeq, taken, dropped };
+      return { status: WriteStatus.Done, firstSeq, taken, dropped, lost: 0 };
     }
     let next = 0;
     const all = write.append.map((one) => {
@@ -98,7 +98,7 @@ export class WriteItem {
       next++;
       return fate;
     });
-    return { status: WriteStatus.Done, firstSeq, taken: all, dropped };
+    return { status: WriteStatus.Done, firstSeq, taken: all, dropped, lost: 0 };
   }
 }
 

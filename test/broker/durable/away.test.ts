@@ -1,12 +1,14 @@
 /** The store is away: what is refused, what waits, what goes on, and that it is bounded (P7). */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ITEM_BYTES, OVERLOAD_BYTES, PENDING_BYTES_MAX } from '../../../src/broker/journal.js';
+import { ITEM_BYTES } from '../../../src/broker/journal.js';
 import { GONE_MS } from '../../../src/broker/keep-alive.js';
 import { DropReason } from '../../../src/broker/metrics.js';
-import { ACKS_WAITING_MAX } from '../../../src/broker/pending-acks.js';
+import { defaultLimits } from '../../../src/config/limits.js';
 import type { FakeClient } from '../support/fake-broker.js';
 import { DurableBroker, FOREVER } from './support/durable-broker.js';
+
+const limits = defaultLimits();
 
 const test = suite('durable: store away');
 
@@ -83,8 +85,8 @@ test('publishers of durable sessions are paused when too much waits, and then go
   await broker.settle();
   const { journal } = broker.broker.core;
   assert.ok(publisher.transport.isPaused);
-  assert.ok(journal!.pendingBytes >= PENDING_BYTES_MAX);
-  assert.ok(journal!.pendingBytes < PENDING_BYTES_MAX + 2 * MEGABYTE.length);
+  assert.ok(journal!.pendingBytes >= limits.storePendingBytesMax);
+  assert.ok(journal!.pendingBytes < limits.storePendingBytesMax + 2 * MEGABYTE.length);
   await broker.publish(other, 'b', 'x', { qos: 1, messageId: 1 });
   assert.is(other.take('puback').length, 1, 'whoever does not add to it is not paused');
   await broker.advance(3600_000);
@@ -135,7 +137,8 @@ test('however many come and publish, what waits is bounded', async () => {
     }
   }
   assert.ok(told > 30);
-  assert.ok(journal!.pendingBytes < OVERLOAD_BYTES + 2 * MEGABYTE.length);
+  assert.is(broker.broker.core.metrics.publishersRefused, told);
+  assert.ok(journal!.pendingBytes < limits.storeOverloadBytes + 2 * MEGABYTE.length);
   // What nobody can be told about is dropped and counted: a will, the broker's own messages.
   broker.broker.core.publish('a', Buffer.from('own'), { qos: 1, retain: false });
   assert.equal(broker.drops, [['queue_full', 's', 'a']]);
@@ -172,7 +175,7 @@ test('SUBSCRIBE, UNSUBSCRIBE and PUBREL that nobody waits for pause their client
   const broker = await DurableBroker.start();
   const client = await broker.durable('s');
   broker.store.goAway();
-  const rounds = PENDING_BYTES_MAX / ITEM_BYTES / 2;
+  const rounds = limits.storePendingBytesMax / ITEM_BYTES / 2;
   let paused = 0;
   for (let round = 0; round < rounds && paused === 0; round += 1_000) {
     for (let n = 0; n < 1_000; n++) {
@@ -196,7 +199,7 @@ test('acknowledgements that wait behind one that is not safe are bounded', async
   const publisher = await broker.connect({ clientId: 'p', version: 4 });
   broker.store.goAway();
   post(publisher, 'durable', 'x', 1);
-  const total = ACKS_WAITING_MAX + 5_000;
+  const total = limits.acknowledgementsWaitingMax + 5_000;
   for (let n = 2; n <= total; n++) post(publisher, 'nobody', 'y', n % 65_535 || 1);
   await broker.settle();
   assert.ok(publisher.transport.isPaused);
@@ -205,6 +208,44 @@ test('acknowledgements that wait behind one that is not safe are bounded', async
 
   assert.not.ok(publisher.transport.isPaused);
   assert.is(publisher.take('puback').length, total);
+});
+
+test('the bounds are those of the configuration, before and after a reload', async () => {
+  const own = defaultLimits({
+    storePendingBytesMax: 65_536,
+    storeOverloadBytes: 131_072,
+    acknowledgementsWaitingMax: 16,
+  });
+  const broker = await DurableBroker.start({ limits: own });
+  const { core } = broker.broker;
+  await broker.subscriber('s', 'a');
+  broker.store.goAway();
+  const first = await broker.connect({ clientId: 'first' });
+  post(first, 'a', 'x'.repeat(70_000), 1);
+  await broker.settle();
+  assert.ok(first.transport.isPaused);
+  assert.is(core.metrics.publishersPaused, 1);
+  const second = await broker.connect({ clientId: 'second' });
+  post(second, 'a', 'x'.repeat(70_000), 1);
+  await broker.settle();
+  const third = await broker.connect({ clientId: 'third' });
+  post(third, 'a', 'x', 1);
+  await broker.settle();
+  assert.is(third.takeFirst('disconnect').reasonCode, 0x89);
+  assert.is(core.metrics.publishersRefused, 1);
+
+  core.limits = defaultLimits({ acknowledgementsWaitingMax: 16 });
+  const fourth = await broker.connect({ clientId: 'fourth' });
+  post(fourth, 'a', 'x', 1);
+  for (let id = 2; id <= 15; id++) post(fourth, 'nobody', 'y', id);
+  await broker.settle();
+  assert.not.ok(fourth.transport.isPaused);
+  post(fourth, 'nobody', 'y', 16);
+  await broker.settle();
+  assert.ok(fourth.transport.isPaused);
+  broker.store.comeBack();
+  await broker.settle();
+  assert.is(fourth.take('puback').length, 16);
 });
 
 test('a stop while a claim and writes are pending ends quietly', async () => {

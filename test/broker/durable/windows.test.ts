@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DropReason } from '../../../src/broker/metrics.js';
+import { defaultLimits } from '../../../src/config/limits.js';
 import type { FakeClient } from '../support/fake-broker.js';
 import { DurableBroker, type DurableOptions } from './support/durable-broker.js';
 
@@ -279,6 +280,69 @@ test('the gauge of queued messages has what only the store has', async () => {
   core.refreshGauges();
   assert.is(core.metrics.messagesQueued, 3_000);
   assert.is(core.metrics.sessions, 2);
+});
+
+test('the window has its limits, in messages and in bytes', async () => {
+  for (const [limits, most] of [
+    [{ windowMessagesMax: 10 }, 10],
+    [{ windowBytesMax: 200 }, 12],
+  ] as const) {
+    const broker = await DurableBroker.start({ limits: defaultLimits(limits) });
+    const client = await broker.durable('s', { properties: { receiveMaximum: 1 } });
+    await broker.subscribe(client, 'a');
+    const publisher = await broker.connect({ clientId: 'p' });
+    for (let id = 1; id <= 60; id++) {
+      publisher.publish('a', `${id}`.padStart(20), { qos: 1, messageId: id });
+    }
+    await broker.settle();
+    const { window } = broker.stored('s');
+    assert.ok(window!.queued <= most, `${window!.queued} in the window`);
+    const got: number[] = [];
+    for (;;) {
+      const [packet] = client.take('publish');
+      if (packet === undefined) break;
+      got.push(Number(packet.payload));
+      client.acknowledge('puback', packet.messageId!);
+      await broker.settle();
+      assert.ok('windowMessagesMax' in limits || window!.queued <= most);
+    }
+    assert.equal(
+      got,
+      Array.from({ length: 60 }, (_, index) => index + 1),
+    );
+  }
+});
+
+test('where the store does not know how many messages it has, the sessions do', async () => {
+  const broker = await DurableBroker.start();
+  const told = (): number => {
+    const { core } = broker.broker;
+    const { inner } = broker.store.medium;
+    const { messages } = inner.figures();
+    broker.store.figures = () => ({});
+    core.refreshGauges();
+    assert.is(core.metrics.messagesQueued, messages);
+    return core.metrics.messagesQueued;
+  };
+  await broker.subscriber('s', 'a');
+  const publisher = await broker.connect({ clientId: 'p' });
+  const publish = async (count: number): Promise<void> => {
+    for (let id = 1; id <= count; id++) publisher.publish('a', 'x', { qos: 1, messageId: id });
+    await broker.settle();
+  };
+  await publish(5);
+  assert.is(told(), 5);
+  const client = await broker.durable('s', { properties: { receiveMaximum: 3 } });
+  await broker.settle();
+  const packets = client.take('publish');
+  client.acknowledge('puback', packets[1]!.messageId!);
+  client.drop();
+  await broker.settle();
+  assert.is(told(), 4);
+  await publish(2);
+  assert.is(told(), 6);
+  await broker.restart();
+  assert.is(told(), 6);
 });
 
 test.run();

@@ -39,6 +39,16 @@ export function residentBytes(pid: number): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', `${pid}`], { encoding: 'utf8' })) * 1024;
 }
 
+/**
+ * Bytes of a process's own: without pages of files that are mapped into it, which the system takes
+ * back when it needs them.
+ */
+export function ownBytes(pid: number): number {
+  if (process.platform !== 'linux') return residentBytes(pid);
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
 export const MIB: number = 1024 * 1024;
 
 /** Watches the broker's memory until it is stopped, and then says the most that there was. */
@@ -46,9 +56,9 @@ export class MemoryWatch {
   private highest = 0;
   private readonly timer: NodeJS.Timeout;
 
-  constructor(broker: RunningBroker) {
+  constructor(broker: RunningBroker, measure: (pid: number) => number = residentBytes) {
     const look = () => {
-      this.highest = Math.max(this.highest, residentBytes(broker.child.pid));
+      this.highest = Math.max(this.highest, measure(broker.child.pid));
     };
     look();
     this.timer = setInterval(look, 50);

@@ -6,7 +6,7 @@ import { FakeClock } from '../../../src/base/clock.js';
 import { emptyWrite } from '../../../src/store/answers.js';
 import { MemoryStore } from '../../../src/store/memory/memory-store.js';
 import { addStoreContract } from '../support/contract.js';
-import { Loaded } from '../support/driver.js';
+import { Loaded, StoreDriver } from '../support/driver.js';
 import { createMemoryHarness } from '../support/memory-harness.js';
 
 const test = suite('memory store');
@@ -34,11 +34,16 @@ test('completions come when the scheduler says so', async () => {
   assert.equal(done, ['session', 'retained']);
 });
 
-test('its figures count sessions, messages and retained messages', async () => {
+test('its figures count sessions, messages, their bytes and retained messages', async () => {
   const store = new MemoryStore({ clock: new FakeClock() });
   await store.open(new Loaded());
+  assert.equal(store.figures(), { sessions: 0, retained: 0, messages: 0, bytes: 0 });
+  const driver = new StoreDriver(store);
+  await driver.claim('c');
+  await driver.append('c', ['12345', '67']);
+  await driver.retain('t', 'x');
 
-  assert.equal(store.figures(), { sessions: 0, retained: 0, messages: 0 });
+  assert.equal(store.figures(), { sessions: 1, retained: 1, messages: 2, bytes: 7 });
 });
 
 test.run();

@@ -8,6 +8,7 @@ import { slotOf } from '../../../src/store/redis/slot.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { TempFolder } from '../../support/temp.js';
 import { until } from '../../support/until.js';
+import { errorCount } from './error-counts.js';
 import { createRedisHarness, type RedisHarness } from './harness.js';
 import { clientIds, Load } from './load.js';
 
@@ -59,6 +60,10 @@ test(
     await load.check();
     const { redirections } = store.figures();
     assert.ok(redirections! > 0, 'calls were redirected');
+    const servers = cluster.nodes.map(({ server }) => server);
+    assert.ok((await errorCount(servers, 'MOVED')) > 0);
+    const onTheWay = (await errorCount(servers, 'ASK')) + (await errorCount(servers, 'TRYAGAIN'));
+    assert.ok(onTheWay > 0, 'some calls came while a slot was on its way');
   }),
 );
 
@@ -139,6 +144,7 @@ test(
         String(await other.command('CLUSTER', 'INFO')).includes('cluster_state:fail'),
       );
       await until('the store to be away', () => heard.away > 0);
+      await until('CLUSTERDOWN', async () => (await errorCount([other], 'CLUSTERDOWN')) > 3);
       await Promise.all([primary!.server.start(), replica!.server.start()]);
       await load.progress(20, 30_000);
 

@@ -39,6 +39,7 @@ test('one address of a node is enough, a replica or a dead one among others', as
 function request(clientId: string) {
   return {
     clientId,
+    connects: true,
     cleanStart: false,
     isDurable: true,
     expiryInterval: 60,

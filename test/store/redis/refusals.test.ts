@@ -13,6 +13,7 @@ import { TempFolder } from '../../support/temp.js';
 import { until } from '../../support/until.js';
 import { claimOf, Heard, Loaded, StoreDriver } from '../support/driver.js';
 import { CuttingProxy } from './cutting-proxy.js';
+import { errorCount } from './error-counts.js';
 import { createRedisHarness, optionsFor, type RedisHarness } from './harness.js';
 import { clientIds, Load } from './load.js';
 
@@ -49,9 +50,10 @@ function withLoad(body: (setup: Setup) => Promise<void>, settings: Settings = {}
   };
 }
 
-/** Something is wrong until it is repaired: meanwhile nothing is acknowledged. */
+/** Something is wrong until it is repaired: meanwhile Redis says `code`, and nothing is safe. */
 async function waitsAndGoesOn(
-  { harness, load }: Setup,
+  { harness, load, server }: Setup,
+  code: string,
   spoil: () => Promise<unknown>,
   repair: () => Promise<unknown>,
 ): Promise<void> {
@@ -64,6 +66,7 @@ async function waitsAndGoesOn(
   const repeated = harness.store.figures().refused!;
   await until('more repeats', () => harness.store.figures().refused! > repeated + 3);
   assert.is(load.acknowledged, before);
+  assert.ok((await errorCount([server], code)) > 6, code);
   await repair();
   await load.progress(20);
   await until('the store to be back', () => harness.heard.back === harness.heard.away);
@@ -81,6 +84,7 @@ test(
     await load.stop();
     await load.check();
     assert.ok(harness.store.figures().refused! >= 5);
+    assert.ok((await errorCount([server], 'NOSCRIPT')) >= 5);
     assert.is(harness.heard.away, 0);
   }),
 );
@@ -90,6 +94,7 @@ test(
   withLoad((setup) =>
     waitsAndGoesOn(
       setup,
+      'OOM',
       () => setup.server.command('CONFIG', 'SET', 'maxmemory', '1mb'),
       () => setup.server.command('CONFIG', 'SET', 'maxmemory', '0'),
     ),
@@ -101,6 +106,7 @@ test(
   withLoad((setup) =>
     waitsAndGoesOn(
       setup,
+      'NOREPLICAS',
       () => setup.server.command('CONFIG', 'SET', 'min-replicas-to-write', '1'),
       () => setup.server.command('CONFIG', 'SET', 'min-replicas-to-write', '0'),
     ),
@@ -117,6 +123,7 @@ test(
     const before = load.acknowledged;
     await until('attempts', () => harness.store.figures().connects! >= 4);
     assert.is(load.acknowledged, before);
+    assert.ok((await errorCount([server], 'READONLY')) > 0);
 
     await server.command('REPLICAOF', 'NO', 'ONE');
     await load.progress(20);
@@ -135,6 +142,7 @@ test(
       const reading = harness.store.read('client 0', 1, 1_000);
       const { refused } = harness.store.figures();
       await until('repeats', () => harness.store.figures().refused! > refused! + 3);
+      assert.ok((await errorCount([server], 'MASTERDOWN')) > 0);
       await server.command('REPLICAOF', 'NO', 'ONE');
 
       assert.ok((await reading).records.length > 0);
@@ -251,6 +259,37 @@ test(
     { appendonly: 'no' },
   ),
 );
+
+test('open looks at the server, and logs what should be changed', async () => {
+  const folder = new TempFolder();
+  const settings = { maxmemory: '100mb', 'maxmemory-policy': 'allkeys-lru' };
+  const server = await RedisServer.start({ folder: folder.path, settings });
+  const logged = async (more: Parameters<typeof optionsFor>[1]) => {
+    const lines: string[] = [];
+    const log: Log = {
+      enabled: () => true,
+      write: (level, event, fields) => {
+        if (event.includes('set up otherwise')) lines.push(`${level} ${fields?.check}`);
+      },
+    };
+    const store = new RedisStore(optionsFor([['127.0.0.1', server.port]], { log, ...more }));
+    await store.open(new Loaded(), new Heard());
+    await store.close();
+    return lines;
+  };
+  try {
+    const said = await logged({});
+    for (const one of ['error maxmemory-policy', 'warning replicas']) {
+      assert.ok(said.includes(one), `${one}: ${said.join()}`);
+    }
+    await server.command('ACL', 'SETUSER', 'some', 'on', '>pw', '~*', '+@all', '-config');
+    const limited = await logged({ username: 'some', password: 'pw' });
+    assert.ok(limited.includes('notice config') && limited.includes('warning replicas'));
+  } finally {
+    await server.kill();
+    folder.remove();
+  }
+});
 
 test('open says what is wrong: nobody there, a wrong password, an old version', async () => {
   const folder = new TempFolder();

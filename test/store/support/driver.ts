@@ -135,6 +135,7 @@ export function messageOf(text: string): Append {
 export function claimOf(clientId: string, request: Partial<ClaimRequest> = {}): ClaimRequest {
   return {
     clientId,
+    connects: true,
     cleanStart: false,
     isDurable: true,
     expiryInterval: 0xffff_ffff,

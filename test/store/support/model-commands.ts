@@ -95,14 +95,20 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('claim' as const),
       clientId,
-      request: fc.record({
-        cleanStart: rarely(fc.boolean(), false),
-        isDurable: rarely(fc.boolean(), true),
-        expiryInterval: fc.constantFrom(0, 60, 0xffff_ffff),
-        info: blob,
-        will,
-        willDelay: fc.nat(100),
-      }),
+      request: fc.oneof(
+        {
+          weight: 5,
+          arbitrary: fc.record({
+            cleanStart: rarely(fc.boolean(), false),
+            isDurable: rarely(fc.boolean(), true),
+            expiryInterval: fc.constantFrom(0, 60, 0xffff_ffff),
+            info: blob,
+            will,
+            willDelay: fc.nat(100),
+          }),
+        },
+        { weight: 1, arbitrary: fc.constant({ connects: false }) },
+      ),
     }),
   },
   {

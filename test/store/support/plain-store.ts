@@ -3,6 +3,7 @@
  * everything else is worked out from that when it is asked for. Slow, and hard to get wrong.
  */
 import type { Clock } from '../../../src/base/clock.js';
+import { nothingStored, refused } from '../../../src/store/answers.js';
 import type {
   Batch,
   Claim,
@@ -36,10 +37,13 @@ interface PlainSession {
   subscriptions: StoredSubscription[];
   held: { packetId: number; number: number }[];
   nextNumber: number;
+  /** Length of `messages` when its client was lost; null: its end was told. */
+  lostAt: number | null;
 }
 
 export class PlainStore implements Store {
   readonly kind = 'memory';
+  readonly isAtomic = true;
   private readonly sessions: Record<string, PlainSession> = {};
   private readonly retained: Record<string, Buffer> = {};
   private epochs = 0;
@@ -54,12 +58,14 @@ export class PlainStore implements Store {
       const { expiryInterval, willDelay, info } = session.request;
       const isForever = expiryInterval >= 0xffff_ffff;
       const { will } = session;
+      if (session.end === null) session.lostAt = session.messages.length;
       session.end ??= {
         expiresAtMs: isForever ? Infinity : this.wallMs() + expiryInterval * 1000,
         will,
         willAtMs: will === null ? Infinity : this.wallMs() + willDelay * 1000,
       };
-      loader.onSession({ clientId, epoch: session.epoch, info, ...session.end });
+      const { length: messages } = waiting(session);
+      loader.onSession({ clientId, epoch: session.epoch, info, ...session.end, messages });
       for (const one of session.subscriptions) loader.onSubscription(clientId, one);
     }
     for (const [topic, record] of Object.entries(this.retained)) loader.onRetained(topic, record);
@@ -73,10 +79,15 @@ export class PlainStore implements Store {
     const { clientId } = request;
     if (request.cleanStart || !request.isDurable) delete this.sessions[clientId];
     const isPresent = clientId in this.sessions;
+    if (!isPresent && !request.connects) return later(nothingStored);
     const epoch = request.isDurable ? ++this.epochs : 0;
     const session = this.sessions[clientId] ?? newSession(request);
     if (request.isDurable) this.sessions[clientId] = session;
-    Object.assign(session, { epoch, request, end: null, will: request.will });
+    session.epoch = epoch;
+    if (request.connects) {
+      if (isPresent && session.end === null) session.lostAt = session.messages.length;
+      Object.assign(session, { request, end: null, will: request.will });
+    }
     const done = session.messages.filter(({ fate }) => fate === 'is done');
     const first = firstSeqOf(session);
     const claim: Claim = {
@@ -90,11 +101,12 @@ export class PlainStore implements Store {
         .map(({ seq }) => seq),
       endSeq: session.messages.length + 1,
       nextSeq: nextSeqOf(session),
+      unsentSeq: Math.max(nextSeqOf(session), 1 + (session.lostAt ?? 0)),
       held: [...session.held],
       isHeldRouted: true,
       nextNumber: session.nextNumber,
     };
-    return new Promise((resolve) => setImmediate(() => resolve(claim)));
+    return later(claim);
   }
 
   write({ sessions, retained }: Batch): void {
@@ -129,27 +141,35 @@ export class PlainStore implements Store {
 
   private apply(write: SessionWrite): WriteOutcome {
     const session = this.sessions[write.clientId];
-    if (session === undefined) return { status: 2, firstSeq: 0, taken: null, dropped: [] };
+    if (session === undefined) return refused(2);
     const isOwner = write.epoch === session.epoch;
     const { append: _, limits: __, onDone: ___, clientId: ____, epoch: _____, ...more } = write;
     const isOnlyAppend = Object.values(more).every(
       (value) => !value || (Array.isArray(value) && value.length === 0),
     );
     const isAllowed = isOwner || (write.epoch === 0 && isOnlyAppend);
-    if (!isAllowed) return { status: 1, firstSeq: 0, taken: null, dropped: [] };
+    if (!isAllowed) return refused(1);
     settle(session, write);
     hold(session, write);
     const outcome = append(session, write);
     session.held = session.held.filter(({ packetId }) => !write.forgotten.includes(packetId));
     subscribe(session, write);
-    if (write.disconnect !== null) session.end = { ...write.disconnect };
+    if (write.disconnect !== null) {
+      if (session.end === null) session.lostAt = null;
+      session.end = { ...write.disconnect };
+    }
     if (write.dismissesWill) {
       session.will = null;
       if (session.end !== null) session.end.will = null;
     }
-    if (write.ends) delete this.sessions[write.clientId];
-    return outcome;
+    if (!write.ends) return outcome;
+    delete this.sessions[write.clientId];
+    return { ...outcome, lost: waiting(session).length };
   }
+}
+
+function later<T>(value: T): Promise<T> {
+  return new Promise((resolve) => setImmediate(() => resolve(value)));
 }
 
 function newSession(request: ClaimRequest): PlainSession {
@@ -163,6 +183,7 @@ function newSession(request: ClaimRequest): PlainSession {
     subscriptions: [],
     held: [],
     nextNumber: 1,
+    lostAt: null,
   };
 }
 
@@ -216,7 +237,7 @@ function append(session: PlainSession, write: SessionWrite): WriteOutcome {
     return 0;
   });
   const areAllTaken = taken.every((one) => one === 0);
-  return { status: 0, firstSeq, taken: areAllTaken ? null : taken, dropped };
+  return { status: 0, firstSeq, taken: areAllTaken ? null : taken, dropped, lost: 0 };
 }
 
 function subscribe(session: PlainSession, { subscribed, unsubscribed }: SessionWrite): void {

@@ -1,7 +1,7 @@
 /**
  * The scripts around the beginning and the end of a session's life.
  *
- * `claim`: a client connects.
+ * `claim`: a client connects, or (flag "visits") somebody looks after what a session left.
  *
  *     KEYS  s q r d
  *     ARGV  1 writer, call, flags  2 node  3 client  4 expiry interval  5 will  6 its delay
@@ -12,7 +12,7 @@
  *
  *     KEYS  s
  *     ARGV  1 node  2 milliseconds
- *     reply nil, or {is ended, owner, i, t, v, wt, has changes for the map, epoch}
+ *     reply nil, or {is ended, owner, i, t, v, wt, has changes for the map, epoch, messages}
  *
  * `settle`: the map knows of the changes of a call.
  *
@@ -32,7 +32,7 @@ import { ENDING, HEADER_TABLE, REGISTER } from './snippets.js';
 /** Writer, call, flags. */
 export const CLAIM_HEAD = '>c8I6I1';
 export const CLAIM_HEAD_BYTES = 15;
-export const ClaimFlag = { CleanStart: 1, Durable: 2, HasWill: 4 } as const;
+export const ClaimFlag = { CleanStart: 1, Durable: 2, HasWill: 4, Visits: 8 } as const;
 
 export const claimScript = new Script(
   'claim',
@@ -45,6 +45,7 @@ local s, q, r, d = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local writer, n, flags = struct.unpack('${CLAIM_HEAD}', ARGV[1])
 local clean = bit.band(flags, ${ClaimFlag.CleanStart}) ~= 0
 local durable = bit.band(flags, ${ClaimFlag.Durable}) ~= 0
+local visits = bit.band(flags, ${ClaimFlag.Visits}) ~= 0
 local raw = call('HGET', s, 'h')
 local H = raw and decode(raw)
 local function state(epoch)
@@ -61,6 +62,13 @@ end
 local time = call('TIME')
 local us = time[1] * 1000000 + time[2]
 local ended = H and H.flags >= ${HeaderFlag.Ended}
+if visits then
+  if not H or ended then return { '0', 0, {} } end
+  H.E = math.max(H.E + 1, us)
+  local text = string.format('%.0f', H.E)
+  save(s, H, writer, n, cmsgpack.pack({ text, 1, {} }))
+  return state(text)
+end
 if H and not ended and H.owner == '' then
   local over = tonumber(call('HGET', s, 't') or 'inf')
   if over and over <= us / 1000 then clean = true end
@@ -89,6 +97,7 @@ if not durable then
   save(s, H, writer, n, cmsgpack.pack({ text, 0, filters }))
   return { text, 0, filters }
 end
+if present and H.owner ~= '' then call('HSET', s, 'u', H.e) end
 H.owner = ARGV[2]
 call('HDEL', s, 't', 'wt')
 call('HSET', s, 'b', birth, 'i', ARGV[3], 'x', ARGV[4], 'wd', ARGV[6])
@@ -127,11 +136,11 @@ if H.flags < ${HeaderFlag.Ended} and H.owner == ARGV[1] then
   if will then willAt = string.format('%.0f', now + tonumber(delay or '0') * 1000) end
   H.E = H.E + 1
   H.owner = ''
-  call('HSET', s, 'h', encode(H), 't', over, 'wt', willAt)
+  call('HSET', s, 'h', encode(H), 't', over, 'wt', willAt, 'u', H.e)
 end
 local f = call('HMGET', s, 'i', 't', 'v', 'wt', 'p')
 return { H.flags, H.owner, f[1] or '', f[2] or 'inf', f[3], f[4] or 'inf', f[5] and 1 or 0,
-  string.format('%.0f', H.E) }
+  string.format('%.0f', H.E), H.e - H.f - H.holes }
 `,
 );
 

@@ -20,7 +20,8 @@
  *
  * The other fields: `d` numbers that are done, as text; `g` numbers that gave way; `i` what the
  * core knows of the client; `x` expiry interval; `v` will, `wd` its delay, `wt` its time; `t` end
- * of an offline session; `+<filter>` subscription; `-<filter>` one that is gone, but perhaps not
+ * of an offline session; `u` where the queue ended when a client was lost whose end was not
+ * written; `+<filter>` subscription; `-<filter>` one that is gone, but perhaps not
  * from the map yet; `p` call whose changes are not known to be in the map; `w<writer>` last call
  * of an earlier writer, `a<writer>` its answer; `ws` those writers.
  */

@@ -129,6 +129,7 @@ local function subscriptions(at, subscribed, unsubscribed)
   return at
 end
 local function disconnect(at, hasWill)
+  if H.owner ~= '' then call('HDEL', s, 'u') end
   H.owner = ''
   call('HSET', s, 't', ARGV[at], 'wt', ARGV[at + 2])
   if hasWill then call('HSET', s, 'v', ARGV[at + 1]) else call('HDEL', s, 'v') end
@@ -154,12 +155,12 @@ local function apply(at, head)
   end
   if head.dismisses then call('HDEL', s, 'v', 'wt', 'wd') end
   if head.ends then
-    local filters = traces(s)
+    local filters, lost = traces(s), H.e - H.f - H.holes
     bury(s, q, r, d, filters)
     H.flags = ${HeaderFlag.Ended}
     H.owner = ''
     G = nil
-    return { filters, string.format('%.0f', H.E), answer }
+    return { filters, string.format('%.0f', H.E), answer, lost }
   end
   return answer
 end

@@ -40,6 +40,7 @@ export interface StoreHabits {
 
 export class ControlledStore implements Store {
   readonly kind: Store['kind'];
+  readonly isAtomic: boolean;
   readonly medium: Medium;
   /** Goes up with everything that happens. */
   activity = 0;
@@ -60,7 +61,8 @@ export class ControlledStore implements Store {
   constructor(clock: Clock, habits: StoreHabits = {}, medium: Medium | null = null) {
     this.clock = clock;
     this.habits = habits;
-    this.kind = habits.isHeldRouted === false ? 'redis' : 'memory';
+    this.isAtomic = habits.isHeldRouted !== false;
+    this.kind = this.isAtomic ? 'memory' : 'redis';
     this.medium = medium ?? { inner: new MemoryStore({ clock }), marks: new Set() };
   }
 

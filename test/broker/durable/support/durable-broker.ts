@@ -54,8 +54,11 @@ export class DurableBroker {
   store: ControlledStore;
   /** What `Restore` could not read at the last start. */
   damaged = 0;
-  /** [reason, client id, topic] of what was dropped, over all starts. */
-  readonly drops: (readonly [string, string | null, string])[] = [];
+  /** [reason, client id, topic] and, if several, count of what was dropped, over all starts. */
+  readonly drops: (
+    | readonly [string, string | null, string]
+    | readonly [string, string | null, string, number]
+  )[] = [];
   private readonly options: DurableOptions;
   private clock = new FakeClock();
 
@@ -178,8 +181,14 @@ export class DurableBroker {
 
   private make(): FakeBroker {
     const { access, log, clock, store, options } = this;
-    const dropped = (reason: number, clientId: string | null, topic: string): void => {
-      this.drops.push([dropReasonNames[reason]!, clientId, topic]);
+    const dropped = (
+      reason: number,
+      clientId: string | null,
+      topic: string,
+      count: number,
+    ): void => {
+      const name = dropReasonNames[reason]!;
+      this.drops.push(count === 1 ? [name, clientId, topic] : [name, clientId, topic, count]);
     };
     const observer = { ...options.observer, dropped };
     return new FakeBroker({ ...options, observer, access, log, clock, store });

@@ -1,0 +1,41 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BenchError } from '../../bench/bench-error.js';
+import { parseBenchOptions } from '../../bench/options.js';
+
+const test = suite('bench options');
+
+const partsOf = (args: readonly string[]) => {
+  const { micro, endToEnd, durable, scale } = parseBenchOptions(args);
+  return { micro, endToEnd, durable, scale };
+};
+const none = { micro: false, endToEnd: false, durable: false, scale: false };
+
+test('without parts, all of them run', () => {
+  assert.equal(partsOf([]), { micro: true, endToEnd: true, durable: true, scale: true });
+  assert.equal(partsOf(['--quick', '--only', 'x']), partsOf([]));
+});
+
+test('named parts run alone', () => {
+  assert.equal(partsOf(['--durable']), { ...none, durable: true });
+  assert.equal(partsOf(['--e2e', '--durable']), { ...none, endToEnd: true, durable: true });
+});
+
+test('a new baseline is no reason to measure anything else', () => {
+  assert.equal(partsOf(['--write-baseline']), none);
+  assert.equal(partsOf(['--write-baseline', '--durable']), { ...none, durable: true });
+});
+
+test('what is not understood is refused in one line that says so', () => {
+  const refused = (args: readonly string[], detail: RegExp) => {
+    assert.throws(
+      () => parseBenchOptions(args),
+      (error: unknown) => error instanceof BenchError && detail.test(error.message),
+    );
+  };
+  refused(['--durabel'], /unknown argument --durabel/);
+  refused(['--only'], /--only needs a pattern/);
+  refused(['--only', '('], /--only \(: /);
+});
+
+test.run();
