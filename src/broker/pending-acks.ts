@@ -55,7 +55,8 @@ export interface AckSender {
 
 /** Those of one connection, oldest first. */
 export class PendingAcks {
-  private waiting: PendingAck[] = [];
+  // What was sent leaves a null behind, or it would grow old with the list.
+  private waiting: (PendingAck | null)[] = [];
   private head = 0;
   private isHolding = false;
   private readonly sender: AckSender;
@@ -101,7 +102,7 @@ export class PendingAcks {
     const { waiting } = this;
     while (this.head < waiting.length && waiting[this.head]!.pending === 0) {
       const ack = waiting[this.head]!;
-      this.head++;
+      waiting[this.head++] = null;
       this.sender.send(ack);
     }
     if (this.head === waiting.length) {

@@ -52,7 +52,8 @@ export class Connection {
   private readonly redis: Redis;
   private readonly clock: Clock;
   /** Commands that wait for their replies begin at `firstCell`. */
-  private cells: Cell[] = [];
+  // What was answered leaves a null behind, or it would grow old with the list.
+  private cells: (Cell | null)[] = [];
   private firstCell = 0;
   /** Bytes of batches of which nothing was answered yet. */
   private bytesOut = 0;
@@ -169,7 +170,7 @@ export class Connection {
 
   /** For `Cell`. */
   onSettled(bytes: number): void {
-    this.firstCell++;
+    this.cells[this.firstCell++] = null;
     this.settled++;
     this.bytesOut -= bytes;
   }
@@ -191,7 +192,7 @@ export class Connection {
     const error = this.lost();
     this.cells = [];
     this.firstCell = 0;
-    for (const cell of cells) cell.reject(error);
+    for (const cell of cells) cell?.reject(error);
     this.onEnd(reason);
   }
 
