@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly scale: boolean;
   readonly durable: boolean;
   readonly writeBaseline: boolean;
+  /** A load generator for the end-to-end part, instead of ours; null: ours. */
+  readonly generator: string | null;
   readonly help: boolean;
 }
 
@@ -18,6 +20,8 @@ export const usage = `npm run bench -- [options]
                            only these parts (default: all of them)
   --only PATTERN           only what matches this regular expression (of the durable part also
                            latency, drain, start); nothing is written to files
+  --generator FILE         the end-to-end part, with this load generator instead of ours: a program
+                           with the same options and the same line of results
   --quick                  one short round, to see that it works; nothing is written to files
   --write-baseline         measure the guard's ratios anew and write bench/baseline.json
 `;
@@ -28,23 +32,35 @@ const flagNames = ['--quick', ...parts, '--write-baseline', '--help'];
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const flags = new Set<string>();
   let only: RegExp | null = null;
+  let generator: string | null = null;
   for (let i = 0; i < args.length; i++) {
     if (flagNames.includes(args[i])) flags.add(args[i]);
     else if (args[i] === '--only') only = parsePattern(args[++i]);
+    else if (args[i] === '--generator') generator = parseFile(args[++i]);
     else throw new BenchError(`unknown argument ${args[i]}\n${usage}`);
   }
   const wantsBaseline = flags.has('--write-baseline');
-  const isAll = !wantsBaseline && !parts.some((part) => flags.has(part));
+  const namesParts = parts.some((part) => flags.has(part));
+  if (generator !== null && (namesParts || wantsBaseline)) {
+    throw new BenchError('--generator is for the end-to-end part alone: name no other');
+  }
+  const isAll = !wantsBaseline && !namesParts && generator === null;
   return {
     isQuick: flags.has('--quick'),
     only,
     micro: isAll || flags.has('--micro'),
-    endToEnd: isAll || flags.has('--e2e'),
+    endToEnd: isAll || generator !== null || flags.has('--e2e'),
     scale: isAll || flags.has('--scale'),
     durable: isAll || flags.has('--durable'),
     writeBaseline: wantsBaseline,
+    generator,
     help: flags.has('--help'),
   };
+}
+
+function parseFile(text: string | undefined): string {
+  if (text === undefined) throw new BenchError('--generator needs the path of a program');
+  return text;
 }
 
 function parsePattern(text: string | undefined): RegExp {

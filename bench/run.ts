@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { basename } from 'node:path';
 import { BenchError } from './bench-error.js';
 import { measureDurable } from './durable/durable.js';
 import { type Broker, findAedes, findMosquitto, findTidewire } from './e2e/brokers.js';
@@ -63,9 +64,14 @@ async function main(options: BenchOptions): Promise<void> {
     return print('A partial or quick run: nothing was written to files.');
   }
   const before = readResults();
+  const { generator } = options;
+  const isOther = generator !== null && endToEnd !== null;
   save({
     version: before.version,
-    endToEnd: endToEnd ?? before.endToEnd,
+    endToEnd: isOther ? before.endToEnd : (endToEnd ?? before.endToEnd),
+    otherGenerator: isOther
+      ? { ...endToEnd, generator: basename(generator) }
+      : before.otherGenerator,
     micro: micro ?? before.micro,
     scale: scale ?? before.scale,
     durable: durable ?? before.durable,
@@ -91,11 +97,14 @@ async function runEndToEnd(
     return options.only === null || options.only.test(name) || options.only.test(id);
   });
   if (chosen.length === 0) return null;
-  const settings = options.isQuick ? quickSettings : fullSettings;
+  const { generator } = options;
+  const settings = { ...(options.isQuick ? quickSettings : fullSettings), generator };
   const brokers = findBrokers();
   const rows = await measureEndToEnd(brokers, chosen, settings, print);
   const named = brokers.map(({ id, name, version }) => ({ id, name, version }));
-  const section: EndToEndSection = { ...head, settings, brokers: named, rows };
+  const { rounds, seconds, warmupSeconds } = settings;
+  const times = { rounds, seconds, warmupSeconds };
+  const section: EndToEndSection = { ...head, settings: times, brokers: named, rows };
   print(`\nDeliveries per second of broker CPU time\n${toText(summaryTable(section))}`);
   print(`\n${toText(detailTable(section))}\n`);
   return section;

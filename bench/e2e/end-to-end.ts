@@ -23,6 +23,8 @@ export interface EndToEndSettings {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
+  /** See `LoadRequest`. */
+  readonly generator?: string | null;
 }
 
 /** Medians over the rounds of one broker under one workload. */
@@ -34,7 +36,8 @@ export interface Measurement {
   readonly spread: number;
   readonly perSecond: number;
   readonly brokerCpu: number;
-  readonly generatorCpu: number;
+  /** Null: another load generator, which does not say. */
+  readonly generatorCpu: number | null;
   readonly p50Us: number;
   readonly p99Us: number;
   readonly rssMiB: number;
@@ -134,12 +137,12 @@ function fromLoad(broker: Broker, result: LoadResult): Measurement {
     spread: 0,
     perSecond: result.recv_per_s,
     brokerCpu: result.broker_cpu,
-    generatorCpu: result.generator_cpu,
+    generatorCpu: result.generator_cpu ?? null,
     p50Us: result.p50_us,
     p99Us: result.p99_us,
     rssMiB: result.rss_mb,
     lost: result.lost,
-    isGeneratorBound: isGeneratorBound(result.generator_cpu, result.broker_cpu),
+    isGeneratorBound: isGeneratorBound(result.generator_cpu ?? null, result.broker_cpu),
   };
 }
 
@@ -150,7 +153,7 @@ function fromIdle(broker: Broker, result: IdleResult): Measurement {
     spread: 0,
     perSecond: result.connects_per_s,
     brokerCpu: result.connect_cpu_s / result.connect_s,
-    generatorCpu: result.generator_cpu,
+    generatorCpu: result.generator_cpu ?? null,
     p50Us: 0,
     p99Us: 0,
     rssMiB: result.rss_mb,
@@ -162,7 +165,8 @@ function fromIdle(broker: Broker, result: IdleResult): Measurement {
 function combine(workload: Workload, samples: readonly Measurement[]): Measurement {
   const middle = (pick: (sample: Measurement) => number) => median(samples.map(pick));
   const brokerCpu = middle((sample) => sample.brokerCpu);
-  const generatorCpu = middle((sample) => sample.generatorCpu);
+  const isTold = samples.every((sample) => sample.generatorCpu !== null);
+  const generatorCpu = isTold ? middle((sample) => sample.generatorCpu ?? 0) : null;
   return {
     broker: samples[0].broker,
     figure: middle((sample) => sample.figure),
@@ -178,8 +182,8 @@ function combine(workload: Workload, samples: readonly Measurement[]): Measureme
   };
 }
 
-function isGeneratorBound(generatorCpu: number, brokerCpu: number): boolean {
-  return generatorCpu >= GENERATOR_BUSY && brokerCpu < BROKER_BUSY;
+function isGeneratorBound(generatorCpu: number | null, brokerCpu: number): boolean {
+  return generatorCpu !== null && generatorCpu >= GENERATOR_BUSY && brokerCpu < BROKER_BUSY;
 }
 
 function describe(workload: Workload, sample: Measurement): string {

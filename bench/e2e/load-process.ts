@@ -13,6 +13,8 @@ export interface LoadRequest {
   /** Processes whose CPU time counts with the broker's. */
   readonly storePids?: readonly number[];
   readonly options: readonly string[];
+  /** Path of another load generator; null or left out: ours. */
+  readonly generator?: string | null;
   /** Hears `measuring` when the measured time begins and `measured` when it is over. */
   readonly onPhase?: (phase: string) => void;
   /** On top of the two below; default: a minute. */
@@ -25,10 +27,16 @@ export interface LoadRequest {
 export async function runLoad<T>(request: LoadRequest): Promise<T> {
   const { seconds, warmupSeconds, onPhase = () => undefined } = request;
   const { overheadMs = OVERHEAD_MS } = request;
-  const child = spawn(process.execPath, [loadScript, ...argumentsOf(request)], {
+  const own = request.generator ?? null;
+  const [program, first] = own === null ? [process.execPath, [loadScript]] : [own, []];
+  const child = spawn(program, [...first, ...argumentsOf(request)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   endWithUs(child);
+  let problem = '';
+  child.once('error', ({ message }) => {
+    problem = message;
+  });
   const timer = setTimeout(
     () => child.kill('SIGKILL'),
     (seconds + warmupSeconds) * 1000 + overheadMs,
@@ -44,7 +52,9 @@ export async function runLoad<T>(request: LoadRequest): Promise<T> {
   });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(timer);
-  if (code !== 0) throw new BenchError(`load generator failed: ${errors.trim() || 'timed out'}`);
+  if (code !== 0) {
+    throw new BenchError(`load generator failed: ${problem || errors.trim() || 'timed out'}`);
+  }
   return JSON.parse(output.trim().split('\n').at(-1)!) as T;
 }
 

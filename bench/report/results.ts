@@ -20,6 +20,8 @@ const RESULTS_VERSION = 1;
 export interface Results {
   readonly version: typeof RESULTS_VERSION;
   readonly endToEnd: EndToEndSection | null;
+  /** The same with another load generator. */
+  readonly otherGenerator: OtherGeneratorSection | null;
   readonly micro: MicroSection | null;
   readonly scale: ScaleSection | null;
   readonly durable: DurableSection | null;
@@ -35,6 +37,11 @@ export interface EndToEndSection extends SectionHead {
   readonly settings: EndToEndSettings;
   readonly brokers: readonly Pick<Broker, 'id' | 'name' | 'version'>[];
   readonly rows: readonly WorkloadResult[];
+}
+
+export interface OtherGeneratorSection extends EndToEndSection {
+  /** Name of its program. */
+  readonly generator: string;
 }
 
 export interface MicroSection extends SectionHead {
@@ -82,7 +89,7 @@ export interface ScaleMatch {
 }
 
 export function readResults(): Results {
-  const nothing = { endToEnd: null, micro: null, scale: null, durable: null };
+  const nothing = { endToEnd: null, otherGenerator: null, micro: null, scale: null, durable: null };
   const empty: Results = { version: RESULTS_VERSION, ...nothing };
   if (!existsSync(resultsFile)) return empty;
   const results = JSON.parse(readFileSync(resultsFile, 'utf8')) as Results;

@@ -66,7 +66,7 @@ export function detailTable(section: EndToEndSection): Table {
         name,
         thousands(found.perSecond),
         found.brokerCpu.toFixed(2),
-        found.generatorCpu.toFixed(2),
+        found.generatorCpu === null ? '–' : found.generatorCpu.toFixed(2),
         (found.p50Us / 1000).toFixed(2),
         (found.p99Us / 1000).toFixed(2),
         found.rssMiB.toFixed(0),

@@ -26,6 +26,12 @@ test('a new baseline is no reason to measure anything else', () => {
   assert.equal(partsOf(['--write-baseline', '--durable']), { ...none, durable: true });
 });
 
+test('another load generator is for the end-to-end part alone', () => {
+  assert.equal(partsOf(['--generator', './other']), { ...none, endToEnd: true });
+  assert.is(parseBenchOptions(['--generator', './other']).generator, './other');
+  assert.is(parseBenchOptions([]).generator, null);
+});
+
 test('what is not understood is refused in one line that says so', () => {
   const refused = (args: readonly string[], detail: RegExp) => {
     assert.throws(
@@ -36,6 +42,9 @@ test('what is not understood is refused in one line that says so', () => {
   refused(['--durabel'], /unknown argument --durabel/);
   refused(['--only'], /--only needs a pattern/);
   refused(['--only', '('], /--only \(: /);
+  refused(['--generator'], /--generator needs the path of a program/);
+  refused(['--generator', 'x', '--scale'], /--generator is for the end-to-end part alone/);
+  refused(['--generator', 'x', '--write-baseline'], /--generator is for the end-to-end part alone/);
 });
 
 test.run();
