@@ -131,7 +131,13 @@ export class Assembly {
       const listener = this.config.listeners.find((one) => one.name === name) ?? fallback;
       return { listener, access: this.openAccess(listener.access) };
     };
-    await store.open(new Restore(this.core, entranceOf), storeObserver ?? ignoreStore);
+    const restore = new Restore(this.core, entranceOf);
+    try {
+      await store.open(restore, storeObserver ?? ignoreStore);
+    } catch (error) {
+      restore.undo();
+      throw error;
+    }
     this.isStoreOpen = true;
     // Sessions and messages that expired meanwhile are gone before the first client comes.
     this.core.tick();

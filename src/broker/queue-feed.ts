@@ -62,16 +62,16 @@ export class QueueFeed {
     this.resumed = firstSeq >= endSeq ? null : new Resumed(claim, this.limits);
   }
 
-  /** The store will take what it is told for exact: that has what may be sent and was not read. */
-  keepUnsure(): void {
-    const { window, resumed } = this;
-    if (resumed?.mayBeSentFrom(window.endSeq)) window.raiseSentBefore(resumed.unsentSeq);
+  /** Some of what was not read yet may have been sent: the store is to keep that in mind. */
+  get isUnsure(): boolean {
+    return this.resumed?.mayBeSentFrom(this.window.endSeq) ?? false;
   }
 
-  /** The client is gone. */
-  end(): void {
+  /** The client is gone; returns what it was sent and did not acknowledge, and is not left. */
+  end(): Message[] {
     this.isOver = true;
     this.resumed = null;
+    return this.window.lostInFlight();
   }
 
   /** Messages in the queue that are not done, as far as it is known here. */

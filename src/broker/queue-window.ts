@@ -7,7 +7,18 @@
  * more than that.
  */
 import type { Message } from '../protocol/message.js';
-import { DONE, GONE, IDS, Outbox, QOS_SHIFT, QUEUED, RELEASED, STATE, WAS_SENT } from './outbox.js';
+import {
+  DONE,
+  GONE,
+  IDS,
+  Outbox,
+  QOS_SHIFT,
+  QUEUED,
+  RELEASED,
+  SENT,
+  STATE,
+  WAS_SENT,
+} from './outbox.js';
 import type { OutboxEntry } from './outbox-entry.js';
 
 export class QueueWindow extends Outbox {
@@ -33,14 +44,9 @@ export class QueueWindow extends Outbox {
     return !this.isHeld && super.peek(entry, inflightMax);
   }
 
-  /** Messages below may have been sent on earlier connections, whether they are here yet or not. */
-  raiseSentBefore(seq: number): void {
-    if (seq > this.sentBefore) this.sentBefore = seq;
-  }
-
   /** The message just added may have been sent on an earlier connection: it goes out with DUP. */
   markSent(seq: number): void {
-    this.raiseSentBefore(seq + 1);
+    this.sentBefore = Math.max(this.sentBefore, seq + 1);
     this.flags[seq & this.mask]! |= WAS_SENT;
   }
 
@@ -68,7 +74,9 @@ export class QueueWindow extends Outbox {
   /** The store gave a message up for a newer one; null: it was sent, or is done, here. */
   giveUp(seq: number): Message | null {
     const slot = seq & this.mask;
-    if (seq < this.nextSeq || seq >= this.endSeq) return null;
+    if (seq < this.firstSeq || seq >= this.endSeq) return null;
+    // Sent before the store heard of it: it is lost if the client does not acknowledge it now.
+    if ((this.flags[slot]! & STATE) === SENT) this.flags[slot]! |= GONE;
     if ((this.flags[slot]! & (STATE | WAS_SENT)) !== QUEUED) return null;
     const message = this.messages[slot]!;
     this.queued--;
@@ -77,6 +85,16 @@ export class QueueWindow extends Outbox {
     this.flags[slot] = DONE | GONE;
     this.skipDone();
     return message;
+  }
+
+  /** Messages in flight that the store has given up: nobody can send them again. */
+  lostInFlight(): Message[] {
+    const lost: Message[] = [];
+    for (let seq = this.firstSeq; seq < this.nextSeq; seq++) {
+      const slot = seq & this.mask;
+      if ((this.flags[slot]! & (STATE | GONE)) === (SENT | GONE)) lost.push(this.messages[slot]!);
+    }
+    return lost;
   }
 
   /** Numbers from `firstSeq` on that are done, without those that are gone; ascending. */
@@ -92,7 +110,8 @@ export class QueueWindow extends Outbox {
   get holes(): number {
     let holes = 0;
     for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
-      if ((this.flags[seq & this.mask]! & STATE) === DONE) holes++;
+      const flags = this.flags[seq & this.mask]!;
+      if ((flags & STATE) === DONE || (flags & GONE) !== 0) holes++;
     }
     return holes;
   }

@@ -21,6 +21,7 @@ export class Restore implements StoreLoader {
   private readonly core: BrokerCore;
   private readonly entranceOf: (listenerName: string) => Entrance;
   private readonly log: Log;
+  private isUndone = false;
 
   /** @param entranceOf the listener of that name, or the one to take in its place */
   constructor(core: BrokerCore, entranceOf: (listenerName: string) => Entrance) {
@@ -29,7 +30,24 @@ export class Restore implements StoreLoader {
     this.log = core.log;
   }
 
+  /**
+   * The store could not be loaded to its end: sessions are as before, or loading it again would
+   * give them what they get twice. What still comes from it is ignored.
+   */
+  undo(): void {
+    this.isUndone = true;
+    const { sessions, deadlines } = this.core;
+    for (const session of [...sessions.values()]) {
+      if (session.stored === null) continue;
+      if (session.will !== null) deadlines.cancel(session.will);
+      session.will = null;
+      session.stored = null;
+      sessions.end(session);
+    }
+  }
+
   onSession(stored: StoredSession): void {
+    if (this.isUndone) return;
     const { core } = this;
     const { clientId, info, epoch } = stored;
     this.orSay('session', clientId, () => {
@@ -51,13 +69,14 @@ export class Restore implements StoreLoader {
   onSubscription(clientId: string, subscription: StoredSubscription): void {
     const session = this.core.sessions.get(clientId);
     // Of a session that could not be read.
-    if (session === null) return;
+    if (session === null || this.isUndone) return;
     this.orSay('subscription', `${clientId} ${subscription.filter}`, () =>
       this.core.subscriptions.restore(session, subscription),
     );
   }
 
   onRetained(topic: string, record: Buffer): void {
+    if (this.isUndone) return;
     const { core } = this;
     this.orSay('retained message', topic, () => {
       const { message } = messageOfRecord(record, core.topics, core.journal!.wallOffsetMs);

@@ -87,8 +87,10 @@ export class SessionRegistry {
     this.evict(clientId);
     const session = this.get(clientId);
     if (session !== null) {
+      // A store would delete a session that is over, with what is to be passed on and counted.
+      if (this.isOver(session)) this.expire(session);
       // Before the claim, or what is published until it is answered would be in the new queue.
-      if (cleanStart) this.end(session);
+      else if (cleanStart) this.end(session);
       // An answer about a QoS 2 message from the last connection comes too late: it is sent again.
       session.epoch++;
     }
@@ -275,6 +277,11 @@ export class SessionRegistry {
       isKept ? encodeWill(will.will, will.stamp) : null,
       isKept ? wallMs + will.will.willDelayInterval * 1000 : 0,
     );
+  }
+
+  /** Its time has come, and the next tick would end it. */
+  private isOver({ deadlineMs, heapIndex }: Session): boolean {
+    return heapIndex >= 0 && deadlineMs <= this.context.turn.nowMs;
   }
 
   private expire(session: Session): void {

@@ -105,7 +105,6 @@ export class StoredSession implements FeedOwner {
     if (this.feed === null) return;
     const draft = this.begin();
     this.disconnectIn(draft, expiresAtMs, will, willAtMs);
-    this.feed.keepUnsure();
     this.settleInto(draft);
     this.endFeed();
   }
@@ -285,7 +284,7 @@ export class StoredSession implements FeedOwner {
 
   private endFeed(): void {
     this.left = this.feed?.left ?? this.left;
-    this.feed?.end();
+    for (const message of this.feed?.end() ?? []) this.events.onDropped(message);
     this.feed = null;
     this.unwritten = 0;
     this.unsettled = 0;
@@ -302,7 +301,7 @@ export class StoredSession implements FeedOwner {
     will: Buffer | null,
     willAtMs: number,
   ): void {
-    draft.disconnect = { expiresAtMs, will, willAtMs };
+    draft.disconnect = { expiresAtMs, will, willAtMs, isUnsure: this.feed?.isUnsure ?? true };
     if (will !== null) this.journal.weigh(draft, will.length);
   }
 
@@ -390,7 +389,8 @@ export class StoredSession implements FeedOwner {
   private giveUp(seq: number): void {
     const { feed, events } = this;
     if (feed === null) {
-      this.left--;
+      // Not one that its client had acknowledged, and the store had not heard of it.
+      if (this.left > 0) this.left--;
       events.onDropped(null);
       return;
     }

@@ -77,6 +77,8 @@ export interface Disconnect {
   /** Published at `willAtMs` or at the end of the session; null: none. */
   readonly will: Buffer | null;
   readonly willAtMs: number;
+  /** More may have been sent than `nextSeq` says, before this connection: `unsentSeq` stays. */
+  readonly isUnsure: boolean;
 }
 
 /**
@@ -196,9 +198,9 @@ export interface Claim {
   /** See `SessionWrite.nextSeq`: those below were sent. */
   readonly nextSeq: number;
   /**
-   * Those from here on were not. It is `nextSeq` if the end of the last connection was written;
-   * else where the queue ended when the store found that the connection was over: what is sent
-   * after the last write before a crash is not known.
+   * Those from here on were not. It is `nextSeq` if the end of the last connection was written,
+   * and sure of it; else where the queue ended when the store found that a connection was over:
+   * what is sent after the last write before a crash is not known.
    */
   readonly unsentSeq: number;
   /** In the order in which they came. */

@@ -103,7 +103,10 @@ export class Subscriber extends DurableClient {
 
   private noteDup(packetId: number, packet: IPublishPacket): void {
     const start = startOf(packet);
-    if (this.lastOf.get(packetId)?.equals(start) && !packet.dup) this.repeatedWithoutDup++;
+    if (this.lastOf.get(packetId)?.equals(start) && !packet.dup) {
+      this.repeatedWithoutDup++;
+      this.breach(`QoS 1 message ${packetId} came again without DUP [MQTT-3.3.1-1]`);
+    }
     this.lastOf.set(packetId, start);
   }
 }

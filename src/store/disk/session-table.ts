@@ -119,8 +119,9 @@ export class SessionTable {
     for (const one of write.subscribed) this.subscribe(session, one);
     for (const filter of write.unsubscribed) this.unsubscribe(session, filter);
     if (write.disconnect !== null) {
-      const { expiresAtMs, will, willAtMs } = write.disconnect;
-      const lostAtSeq = session.fate.isConnected ? 0 : session.fate.lostAtSeq;
+      const { expiresAtMs, will, willAtMs, isUnsure } = write.disconnect;
+      const isExact = session.fate.isConnected && !isUnsure;
+      const lostAtSeq = isExact ? 0 : session.fate.lostAtSeq;
       const fate = { ...session.fate, isConnected: false, expiresAtMs, willAtMs, lostAtSeq };
       this.setFate(session, fate, write.dismissesWill ? null : will);
       session.rest();

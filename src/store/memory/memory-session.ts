@@ -118,7 +118,7 @@ export class MemorySession {
     for (const one of write.subscribed) this.subscriptions.set(one.filter, one);
     for (const filter of write.unsubscribed) this.subscriptions.delete(filter);
     if (write.disconnect !== null) {
-      if (this.isConnected) this.lostAtSeq = 0;
+      if (this.isConnected && !write.disconnect.isUnsure) this.lostAtSeq = 0;
       this.isConnected = false;
       this.expiresAtMs = write.disconnect.expiresAtMs;
       this.will = write.disconnect.will;

@@ -133,7 +133,8 @@ export class Claims {
     const expiresAtMs = isForever
       ? Number.POSITIVE_INFINITY
       : this.home.wallMs() + expiryInterval * 1000;
-    const disconnect = { expiresAtMs, will: null, willAtMs: Number.POSITIVE_INFINITY };
+    const never = Number.POSITIVE_INFINITY;
+    const disconnect = { expiresAtMs, will: null, willAtMs: never, isUnsure: true };
     const write = { ...emptyWrite(clientId), epoch: claim.epoch, disconnect };
     this.home.laneOf(clientId).add(new WriteItem(write, Part.Whole, null, this.home));
   }

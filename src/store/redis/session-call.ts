@@ -218,6 +218,7 @@ function flagsOf(write: SessionWrite, part: Part): number {
   if (write.limits?.dropsOldest === true) flags |= SegmentFlag.DropsOldest;
   if (write.disconnect !== null) flags |= SegmentFlag.Disconnect;
   if (write.disconnect !== null && write.disconnect.will !== null) flags |= SegmentFlag.HasWill;
+  if (write.disconnect?.isUnsure === true) flags |= SegmentFlag.Unsure;
   if (write.dismissesWill) flags |= SegmentFlag.DismissesWill;
   if (write.ends) flags |= SegmentFlag.Ends;
   const isMore =

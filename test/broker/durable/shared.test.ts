@@ -65,6 +65,20 @@ test('so does one that expired while the broker was down', async () => {
   assert.equal(heir.takePayloads(), ['1', '2', '3']);
 });
 
+test('so does one whose client is back after its end, and before that was noticed', async () => {
+  const broker = await left({ sessionExpiryInterval: 10 });
+  await broker.subscriber('heir', '$share/g/a/#', 2);
+  broker.broker.clock.advance(10_001);
+  const back = await broker.durable('leaving');
+  assert.is(back.connack.sessionPresent, false);
+  assert.is(broker.broker.core.metrics.sessionsExpired, 1);
+
+  const heir = await broker.durable('heir');
+  await broker.settle();
+  assert.equal(heir.takePayloads(), ['1', '2', '3']);
+  assert.equal(back.take('publish'), []);
+});
+
 test('so does one that its client starts anew', async () => {
   for (const properties of [FOREVER, {}]) {
     const broker = await left();

@@ -11,7 +11,7 @@ const test = suite('durable: what may have been sent');
 const started = (limits: Partial<Limits> = {}): Promise<DurableBroker> =>
   DurableBroker.start({ limits: defaultLimits({ queuedMessagesMax: 0, ...limits }) });
 
-async function publishAll(broker: DurableBroker, count: number, qos: 1 | 2 = 1): Promise<void> {
+async function publishAll(broker: DurableBroker, count: number, qos: 0 | 1 | 2 = 1): Promise<void> {
   const publisher = await broker.connect({ clientId: 'p' });
   for (let id = 1; id <= count; id++) {
     publisher.publish('a', `${id}`, { qos, messageId: id });
@@ -19,6 +19,16 @@ async function publishAll(broker: DurableBroker, count: number, qos: 1 | 2 = 1):
   }
   await broker.settle();
   publisher.disconnect();
+  await broker.settle();
+}
+
+/** The client comes, and goes before anything of its queue was read. */
+async function visit(broker: DurableBroker, properties = FOREVER): Promise<void> {
+  broker.store.holdsReads = true;
+  const short = await broker.durable('s', { properties });
+  short.drop();
+  await broker.settle();
+  broker.store.releaseReads();
   await broker.settle();
 }
 
@@ -122,6 +132,57 @@ test('a client that leaves before all of it is read is sent the rest with DUP la
   const again = await broker.durable('s');
   await broker.settle();
   assert.equal(Object.fromEntries(await drained(broker, again)), { 1: true, 2: true, 3: true });
+});
+
+test('such a client is sent no more with DUP than before [MQTT-3.3.1-1]', async () => {
+  const broker = await started({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
+  await broker.subscriber('s', 'a');
+  await publishAll(broker, 200);
+  await broker.durable('s');
+  await broker.crash();
+  await visit(broker);
+  await broker.restart();
+  await visit(broker);
+
+  const again = await broker.durable('s');
+  await broker.settle();
+  const got = await drained(broker, again);
+  assert.is(got.size, 200);
+  assert.is([...got.values()].filter((dup) => dup).length, 67);
+});
+
+test('such a client gets the QoS 0 that cannot have been sent, the rest is counted', async () => {
+  const limits = defaultLimits({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
+  const broker = await DurableBroker.start({ limits, delivery: { queueQos0Messages: true } });
+  await broker.subscriber('s', 'a');
+  await publishAll(broker, 200, 0);
+  broker.store.holdsReads = true;
+  await broker.durable('s');
+  await broker.crash();
+  await visit(broker);
+
+  const again = await broker.durable('s');
+  await broker.settle();
+  assert.is((await drained(broker, again)).size, 133);
+  assert.is(broker.dropped(DropReason.OfflineQos0), 67);
+});
+
+test('of such a client QoS 2 that cannot have been sent is passed on [MQTT-4.8.2-5]', async () => {
+  const broker = await started({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
+  const properties = { sessionExpiryInterval: 10 };
+  const client = await broker.durable('s', { properties });
+  await broker.subscribe(client, '$share/g/a', 2);
+  client.drop();
+  await broker.settle();
+  await publishAll(broker, 200, 2);
+  await broker.durable('s', { properties });
+  await broker.crash();
+  await visit(broker, properties);
+  await broker.subscriber('heir', '$share/g/a', 2);
+  await broker.advance(20_000);
+
+  assert.is(broker.dropped(DropReason.SessionEnded), 67);
+  assert.is(broker.stored('heir').messages, 133);
 });
 
 test('QoS 0 that may have been sent is not sent again, and counted', async () => {

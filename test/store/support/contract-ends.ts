@@ -11,6 +11,7 @@ const forEver = {
   expiresAtMs: Number.POSITIVE_INFINITY,
   will: null,
   willAtMs: Number.POSITIVE_INFINITY,
+  isUnsure: false,
 };
 
 export function addEndContract(test: Test, withStore: WithStore): void {
@@ -56,6 +57,37 @@ function addLostClientTests(test: Test, withStore: WithStore): void {
         assert.equal([claim.nextSeq, claim.unsentSeq, claim.endSeq], [2, 4, 6]);
         await again.write('c', { epoch: claim.epoch, nextSeq: 4, disconnect: forEver });
         assert.is((await again.claim('c')).unsentSeq, 4);
+      }),
+    );
+
+    test(
+      `an end that is not sure leaves open after ${name} what was open before`,
+      withStore(async (driver, harness) => {
+        const first = await driver.claim('c');
+        await driver.append('c', ['1', '2', '3']);
+        let again = await restarted(harness, 'crash');
+        const second = await again.claim('c');
+        await again.append('c', ['4']);
+        const unsure = { ...forEver, isUnsure: true };
+        await again.write('c', { epoch: second.epoch, nextSeq: 2, disconnect: unsure });
+        again = await restarted(harness, how);
+        const third = await again.claim('c');
+        await again.write('c', { epoch: third.epoch, disconnect: unsure });
+        const fourth = await again.claim('c');
+        await again.write('c', { epoch: fourth.epoch, nextSeq: 3, disconnect: forEver });
+        const fifth = await again.claim('c');
+
+        const claims = [first, second, third, fourth, fifth];
+        assert.equal(
+          claims.map(({ nextSeq, unsentSeq }) => [nextSeq, unsentSeq]),
+          [
+            [1, 1],
+            [1, 4],
+            [2, 4],
+            [2, 4],
+            [3, 3],
+          ],
+        );
       }),
     );
   }
@@ -153,7 +185,7 @@ function addVisitTests(test: Test, withStore: WithStore): void {
         const { epoch } = await driver.claim('c', { info: Buffer.from('own') });
         const expiresAtMs = driver.store.wallMs() + 3_600_000;
         const will = Buffer.from('will');
-        const disconnect = { expiresAtMs, will, willAtMs: expiresAtMs };
+        const disconnect = { ...forEver, expiresAtMs, will, willAtMs: expiresAtMs };
         await driver.write('c', { epoch, disconnect });
         await driver.append('c', ['1']);
         await driver.claim('c', { connects: false, info: Buffer.from('visitor') });

@@ -46,7 +46,8 @@ function addDeadlineTests(test: Test, withStore: WithStore): void {
     withStore(async (driver, harness) => {
       const claim = await driver.claim('c', { expiryInterval: 60 });
       const expiresAtMs = driver.store.wallMs() + HOUR_MS;
-      const disconnect = { expiresAtMs, will: null, willAtMs: Number.POSITIVE_INFINITY };
+      const willAtMs = Number.POSITIVE_INFINITY;
+      const disconnect = { expiresAtMs, will: null, willAtMs, isUnsure: false };
       await driver.write('c', { epoch: claim.epoch, disconnect });
       await driver.claim('d', { expiryInterval: 60 });
 
@@ -99,7 +100,8 @@ function addWillTests(test: Test, withStore: WithStore): void {
         const claim = await driver.claim('c', { will: Buffer.from('of the claim') });
         const expiresAtMs = driver.store.wallMs() + 2 * HOUR_MS;
         const willAtMs = driver.store.wallMs() + HOUR_MS;
-        const disconnect = { expiresAtMs, will: Buffer.from('later'), willAtMs };
+        const will = Buffer.from('later');
+        const disconnect = { expiresAtMs, will, willAtMs, isUnsure: false };
         await driver.write('c', { epoch: claim.epoch, disconnect });
 
         await restarted(harness, how);
@@ -133,7 +135,7 @@ function addWillTests(test: Test, withStore: WithStore): void {
       await driver.write('published', { epoch: published.epoch, dismissesWill: true });
       const left = await driver.claim('left', { will });
       const never = Number.POSITIVE_INFINITY;
-      const disconnect = { expiresAtMs: never, will: null, willAtMs: never };
+      const disconnect = { expiresAtMs: never, will: null, willAtMs: never, isUnsure: false };
       await driver.write('left', { epoch: left.epoch, disconnect });
       await driver.claim('replaced', { will });
       await driver.claim('replaced', { will: null });

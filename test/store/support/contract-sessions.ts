@@ -339,13 +339,15 @@ const forEver = {
   expiresAtMs: Number.POSITIVE_INFINITY,
   will: null,
   willAtMs: Number.POSITIVE_INFINITY,
+  isUnsure: false,
 };
 
 /** A session without a connection, and with a will; returns its epoch. */
 async function disconnected(driver: StoreDriver, clientId: string): Promise<number> {
   const { epoch } = await driver.claim(clientId);
   const expiresAtMs = driver.store.wallMs() + 3_600_000;
-  const disconnect = { expiresAtMs, will: Buffer.from('will'), willAtMs: expiresAtMs };
+  const will = Buffer.from('will');
+  const disconnect = { expiresAtMs, will, willAtMs: expiresAtMs, isUnsure: false };
   await driver.write(clientId, { epoch, disconnect });
   return epoch;
 }

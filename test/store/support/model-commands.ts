@@ -84,7 +84,10 @@ const write: fc.Arbitrary<WriteCommand> = fc.record({
     [],
   ),
   unsubscribed: rarely(fc.array(filter, { maxLength: 2 }), []),
-  disconnect: rarely(fc.option(fc.record({ expiresAtMs: wallMs, will, willAtMs: wallMs })), null),
+  disconnect: rarely(
+    fc.option(fc.record({ expiresAtMs: wallMs, will, willAtMs: wallMs, isUnsure: fc.boolean() })),
+    null,
+  ),
   dismissesWill: rarely(fc.boolean(), false),
   ends: rarely(rarely(fc.boolean(), false), false),
 });

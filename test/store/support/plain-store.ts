@@ -155,8 +155,9 @@ export class PlainStore implements Store {
     session.held = session.held.filter(({ packetId }) => !write.forgotten.includes(packetId));
     subscribe(session, write);
     if (write.disconnect !== null) {
-      if (session.end === null) session.lostAt = null;
-      session.end = { ...write.disconnect };
+      const { isUnsure, ...end } = write.disconnect;
+      if (session.end === null && !isUnsure) session.lostAt = null;
+      session.end = end;
     }
     if (write.dismissesWill) {
       session.will = null;

@@ -28,6 +28,8 @@ export const SegmentFlag = {
   Ends: 16,
   /** More than messages. */
   NeedsOwner: 32,
+  /** What was sent before the connection that ends is not known exactly. */
+  Unsure: 64,
 } as const;
 
 const SETUP = `
@@ -128,8 +130,8 @@ local function subscriptions(at, subscribed, unsubscribed)
   if subscribed + unsubscribed > 0 then call('HSET', s, 'p', writer .. ':' .. n) end
   return at
 end
-local function disconnect(at, hasWill)
-  if H.owner ~= '' then call('HDEL', s, 'u') end
+local function disconnect(at, hasWill, isUnsure)
+  if H.owner ~= '' and not isUnsure then call('HDEL', s, 'u') end
   H.owner = ''
   call('HSET', s, 't', ARGV[at], 'wt', ARGV[at + 2])
   if hasWill then call('HSET', s, 'v', ARGV[at + 1]) else call('HDEL', s, 'v') end
@@ -150,7 +152,7 @@ local function apply(at, head)
   if #forgotten > 0 then forget(forgotten) end
   subscriptions(at, head.subscribed, head.unsubscribed)
   if head.disconnects then
-    disconnect(ending, head.hasWill)
+    disconnect(ending, head.hasWill, head.unsure)
     trim(true)
   end
   if head.dismisses then call('HDEL', s, 'v', 'wt', 'wd') end
@@ -178,6 +180,7 @@ while at <= #ARGV do
   head.hasWill = bit.band(flags, ${SegmentFlag.HasWill}) ~= 0
   head.dismisses = bit.band(flags, ${SegmentFlag.DismissesWill}) ~= 0
   head.ends = bit.band(flags, ${SegmentFlag.Ends}) ~= 0
+  head.unsure = bit.band(flags, ${SegmentFlag.Unsure}) ~= 0
   local needsOwner = bit.band(flags, ${SegmentFlag.NeedsOwner}) ~= 0
   if H.flags >= ${HeaderFlag.Ended} then
     out[#out + 1] = -2
