@@ -161,7 +161,8 @@ export class SessionRegistry {
   onConnectionClosed(session: Session, will: PendingWill | null): void {
     session.detach();
     if (!session.isDurable) {
-      if (will !== null) this.publishWill(will, nothing);
+      // The store has both until the will is safe.
+      session.will = will;
       this.end(session);
       return;
     }

@@ -192,6 +192,28 @@ for (const isHeldRouted of [true, false]) {
   });
 }
 
+for (const isHeldRouted of [true, false]) {
+  const kind = isHeldRouted ? 'a batch that happens as a whole' : 'a batch that happens in parts';
+
+  test(`${kind}: the will of a session that ends with its connection comes once`, async () => {
+    for (let released = 0; released <= 8; released++) {
+      const broker = await DurableBroker.start({ habits: { isHeldRouted } });
+      await broker.subscriber('heir', 'will', 2);
+      const will = { ...willOf(0), qos: 2 as const };
+      const client = await broker.durable('dying', { will });
+      broker.store.isHolding = true;
+      client.disconnect(4, { sessionExpiryInterval: 0 });
+      await broker.settle();
+      broker.store.release(released);
+      await broker.settle();
+      await broker.crash(10_000);
+      const heir = await broker.durable('heir');
+      await broker.settle();
+      assert.equal(heir.takePayloads(), ['last'], `${released} calls`);
+    }
+  });
+}
+
 test('each will of a client comes, also at QoS 2 and in a batch of parts', async () => {
   const broker = await DurableBroker.start({ habits: { isHeldRouted: false } });
   await broker.subscriber('heir', 'will', 2);
