@@ -16,6 +16,7 @@ const forEver = {
 
 export function addEndContract(test: Test, withStore: WithStore): void {
   addLostClientTests(test, withStore);
+  addUnsureTests(test, withStore);
   addLostMessageTests(test, withStore);
   addVisitTests(test, withStore);
 }
@@ -59,7 +60,26 @@ function addLostClientTests(test: Test, withStore: WithStore): void {
         assert.is((await again.claim('c')).unsentSeq, 4);
       }),
     );
+  }
 
+  test(
+    'a claim of a connected session may not know either, a new session does',
+    withStore(async (driver) => {
+      await driver.claim('c');
+      await driver.append('c', ['1', '2']);
+
+      const second = await driver.claim('c');
+      await driver.append('c', ['3']);
+      const third = await driver.claim('c');
+      const anew = await driver.claim('c', { cleanStart: true });
+
+      assert.equal([second.unsentSeq, third.unsentSeq, anew.unsentSeq], [3, 4, 1]);
+    }),
+  );
+}
+
+function addUnsureTests(test: Test, withStore: WithStore): void {
+  for (const [name, how] of restarts) {
     test(
       `an end that is not sure leaves open after ${name} what was open before`,
       withStore(async (driver, harness) => {
@@ -91,21 +111,6 @@ function addLostClientTests(test: Test, withStore: WithStore): void {
       }),
     );
   }
-
-  test(
-    'a claim of a connected session may not know either, a new session does',
-    withStore(async (driver) => {
-      await driver.claim('c');
-      await driver.append('c', ['1', '2']);
-
-      const second = await driver.claim('c');
-      await driver.append('c', ['3']);
-      const third = await driver.claim('c');
-      const anew = await driver.claim('c', { cleanStart: true });
-
-      assert.equal([second.unsentSeq, third.unsentSeq, anew.unsentSeq], [3, 4, 1]);
-    }),
-  );
 }
 
 function addLostMessageTests(test: Test, withStore: WithStore): void {
