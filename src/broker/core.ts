@@ -104,7 +104,8 @@ export class BrokerCore implements BrokerContext {
     this.prng = options.prng;
     this.log = options.log;
     this.observer = options.observer;
-    this.turn = new Turn(options.clock, options.schedule);
+    const onLong = (beganMs: number, endedMs: number): void => this.onLongTurn(beganMs, endedMs);
+    this.turn = new Turn(options.clock, options.schedule, onLong);
     this.topics = new TopicTable(this);
     this.retainedExpiry = new RetainedExpiry(this, this.retained);
     this.router = new Router(this, this.index);
@@ -147,6 +148,13 @@ export class BrokerCore implements BrokerContext {
   tick(): void {
     this.turn.begin();
     this.deadlines.advance(this.turn.nowMs);
+  }
+
+  /** Input that came late in a long turn is not as old as its beginning: nobody was silent. */
+  private onLongTurn(beganMs: number, endedMs: number): void {
+    for (const connection of this.connections) {
+      if (connection.lastInMs === beganMs) connection.lastInMs = endedMs;
+    }
   }
 
   /**

@@ -9,6 +9,9 @@ export interface Flushable {
   flush(): void;
 }
 
+/** A turn as long as this was not all work: the process may have been stopped meanwhile. */
+const LONG_MS = 100;
+
 export class Turn {
   /** Monotonic milliseconds at the start of the turn; read once per turn. */
   nowMs: number;
@@ -19,12 +22,21 @@ export class Turn {
   private flushing: (Flushable | null)[] = [];
   private readonly clock: Clock;
   private readonly schedule: (end: () => void) => void;
+  private readonly onLong: (beganMs: number, endedMs: number) => void;
   private readonly onEnd = (): void => this.end();
 
-  /** @param schedule runs its argument when the round's input has been read: `setImmediate` */
-  constructor(clock: Clock, schedule: (end: () => void) => void) {
+  /**
+   * @param schedule runs its argument when the round's input has been read: `setImmediate`
+   * @param onLong hears of a turn whose `nowMs` was out of date when it ended
+   */
+  constructor(
+    clock: Clock,
+    schedule: (end: () => void) => void,
+    onLong: (beganMs: number, endedMs: number) => void = () => undefined,
+  ) {
     this.clock = clock;
     this.schedule = schedule;
+    this.onLong = onLong;
     this.nowMs = clock.nowMs();
   }
 
@@ -43,6 +55,7 @@ export class Turn {
 
   /** Flushes all that is dirty; also what becomes so meanwhile, in the next round. */
   end(): void {
+    if (this.isOpen) this.checkLength();
     this.isOpen = false;
     const items = this.dirty;
     const count = this.dirtyCount;
@@ -54,5 +67,10 @@ export class Turn {
       items[index] = null;
       item.flush();
     }
+  }
+
+  private checkLength(): void {
+    const endedMs = this.clock.nowMs();
+    if (endedMs - this.nowMs >= LONG_MS) this.onLong(this.nowMs, endedMs);
   }
 }

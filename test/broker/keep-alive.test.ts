@@ -132,6 +132,22 @@ test('a hold that ends among the timers is over for the keep-alive at once', () 
   client.takeFirst('pingresp');
 });
 
+test('what is read after the process was stopped inside a turn counts from its end', () => {
+  const broker = new FakeBroker();
+  const client = broker.connect({ keepalive: 10 });
+  broker.core.turn.begin();
+  broker.clock.advance(20_000);
+  client.post({ cmd: 'pingreq' });
+  broker.settle();
+  broker.core.tick();
+  broker.settle();
+  assert.is(broker.core.metrics.keepAliveTimeouts, 0);
+  pass(broker, 14_900);
+  assert.is(client.isOpen, true);
+  pass(broker, 200);
+  assert.is(client.isOpen, false);
+});
+
 test('an exchange outlives connect_timeout_ms and ends with CONNACK 0x87, counted', () => {
   const limits = { connectTimeoutMs: 1_000, authenticationTimeoutMs: 5_000 };
   const broker = new FakeBroker({ limits });

@@ -27,6 +27,27 @@ test('its time is read when it begins, and stands still until it ends', () => {
   assert.is(ends.length, 1);
 });
 
+test('a turn that its time was out of date for is told of, once, before anything is flushed', () => {
+  const clock = new FakeClock();
+  const ends: (() => void)[] = [];
+  const heard: unknown[] = [];
+  const onLong = (beganMs: number, endedMs: number): void => {
+    heard.push([beganMs, endedMs]);
+  };
+  const turn = new Turn(clock, (end) => ends.push(end), onLong);
+  const beganMs = clock.nowMs();
+  turn.markDirty({ flush: () => void heard.push('flushed') });
+  clock.advance(2_000);
+  ends.pop()!();
+  turn.begin();
+  clock.advance(20);
+  ends.pop()!();
+  // Not a turn: nothing has begun.
+  clock.advance(2_000);
+  turn.end();
+  assert.equal(heard, [[beganMs, beganMs + 2_000], 'flushed']);
+});
+
 test('what is dirty is flushed in order, once; what becomes so meanwhile, in the next turn', () => {
   const { turn, ends } = setup();
   const flushed: string[] = [];
