@@ -31,14 +31,6 @@ const SLOW_ROUNDS_MAX = 5;
 /** Longest time that connections have to take their last packets at the end. */
 const CLOSE_MS = 2_000;
 
-const ignoreStore: StoreObserver = {
-  onAway: () => undefined,
-  onBack: () => undefined,
-  onFatal: (error) => {
-    throw error;
-  },
-};
-
 export interface AssemblyOptions {
   readonly log?: Log;
   readonly observer?: Observer;
@@ -46,8 +38,8 @@ export interface AssemblyOptions {
   readonly wrapAccess?: (access: Access) => Access;
   /** Where durable sessions and retained messages live; absent: in memory. */
   readonly store?: Store | null;
-  /** Hears how that store is; absent: the log does. */
-  readonly storeObserver?: StoreObserver;
+  /** The store can keep its promises no longer: nothing more is acknowledged. Absent: throws. */
+  readonly onStoreFailed?: (error: Error) => void;
   /** False: plain TCP goes through `net.Socket` as well. */
   readonly fastEdge?: boolean;
 }
@@ -125,7 +117,7 @@ export class Assembly {
    * @throws BrokerError
    */
   async openStore(fallback: ListenerConfig): Promise<void> {
-    const { store, storeObserver } = this.options;
+    const { store } = this.options;
     if (store == null || this.isStoreOpen) return;
     const entranceOf = (name: string): Entrance => {
       const listener = this.config.listeners.find((one) => one.name === name) ?? fallback;
@@ -133,7 +125,7 @@ export class Assembly {
     };
     const restore = new Restore(this.core, entranceOf);
     try {
-      await store.open(restore, storeObserver ?? ignoreStore);
+      await store.open(restore, this.storeObserver());
     } catch (error) {
       restore.undo();
       throw error;
@@ -141,6 +133,19 @@ export class Assembly {
     this.isStoreOpen = true;
     // Sessions and messages that expired meanwhile are gone before the first client comes.
     this.core.tick();
+  }
+
+  private storeObserver(): StoreObserver {
+    const { log } = this;
+    const { onStoreFailed = rethrow } = this.options;
+    return {
+      onAway: (reason) => log.write('error', 'the store is away', { reason }),
+      onBack: () => log.write('notice', 'the store is back'),
+      onFatal: (error) => {
+        log.write('error', 'the store has failed', { error: error.message });
+        onStoreFailed(error);
+      },
+    };
   }
 
   private async closeStore(): Promise<void> {
@@ -289,6 +294,10 @@ export class Assembly {
     this.access.set(config, access);
     return access;
   }
+}
+
+function rethrow(error: Error): never {
+  throw error;
 }
 
 /** Null: the new rules are in force. */

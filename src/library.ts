@@ -28,7 +28,6 @@ import { checkProperties, checkTopicName } from './program-input.js';
 import { encodeMessageProperties, type MessageProperties } from './protocol/message-properties.js';
 import { ReasonCode } from './protocol/reason-codes.js';
 import { type ReceivedMessage, receivedMessage } from './received-message.js';
-import type { StoreObserver } from './store/store.js';
 import { type MessageHandler, Subscriber } from './subscriber.js';
 
 export interface BrokerOptions {
@@ -120,7 +119,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.assembly = new Assembly(config, {
       log,
       store: this.hasStore ? new LazyStore(store, systemClock, log) : null,
-      storeObserver: this.storeObserver(log),
+      // On its own, so that a program without a handler ends with this error and no other.
+      onStoreFailed: (error) => setImmediate(() => this.emit('error', error)),
       observer: this.observer(),
       wrapAccess: (base) => this.withHooks(base, options, log),
     });
@@ -252,18 +252,6 @@ export class Broker extends EventEmitter<BrokerEvents> {
     if (!this.hasStore || this.isOpen) return;
     const advice = 'await broker.open() or broker.listen() first';
     throw new BrokerError('STORE_NOT_OPEN', `the store is not open yet: ${advice}`);
-  }
-
-  private storeObserver(log: Log): StoreObserver {
-    return {
-      onAway: (reason) => log.write('error', 'the store is away', { reason }),
-      onBack: () => log.write('notice', 'the store is back'),
-      onFatal: (error) => {
-        log.write('error', 'the store has failed', { error: error.message });
-        // On its own, so that a program without a handler ends with this error and no other.
-        setImmediate(() => this.emit('error', error));
-      },
-    };
   }
 
   private withHooks(base: Access, options: BrokerOptions, log: Log): Access {

@@ -1,10 +1,11 @@
 /** What `tidewire redis-check` is asked to look at: options, a broker's configuration, or both. */
 import { readFileSync } from 'node:fs';
 import { BrokerError, messageOf } from './base/errors.js';
-import type { AckLevel, RedisNode, RedisStoreConfig, RedisTlsConfig } from './config/config.js';
+import type { RedisNode, RedisStoreConfig, RedisTlsConfig } from './config/config.js';
 import type { Environment } from './config/environment.js';
-import { redisNodes } from './config/keys-store.js';
+import { ackLevel, redisNodes } from './config/keys-store.js';
 import { parseConfig } from './config/mosquitto-conf.js';
+import type { LineContext } from './config/place.js';
 
 export const redisCheckUsage = `Usage: tidewire redis-check -c FILE [--json] [HOST:PORT]...
        tidewire redis-check [LOGIN]... [--ack-level LEVEL] [--json] HOST:PORT...
@@ -37,8 +38,6 @@ export interface RedisCheckOptions {
   readonly redis: RedisStoreConfig;
   readonly isJson: boolean;
 }
-
-const ackLevels = ['primary', 'replica', 'aof'] as const;
 
 const loginFlags = ['--tls', '--insecure'];
 const loginValues = ['--user', '--password-file', '--cafile', '--certfile', '--keyfile'];
@@ -99,12 +98,12 @@ function split(args: readonly string[]): Given | null {
 }
 
 function nodesOf(operand: string): readonly RedisNode[] {
-  return redisNodes.read(operand, {
-    key: 'HOST:PORT',
-    place: { file: 'HOST:PORT', line: 0 },
-    warn: () => undefined,
-    fail,
-  });
+  return redisNodes.read(operand, contextOf('HOST:PORT'));
+}
+
+/** What is given is read as a configuration's key would be. */
+function contextOf(key: string): LineContext {
+  return { key, place: { file: key, line: 0 }, warn: () => undefined, fail };
 }
 
 /** The file's, the environment's before it, as the broker reads them. */
@@ -122,6 +121,7 @@ function fromOptions(given: Given, nodes: readonly RedisNode[]): RedisStoreConfi
   const { values } = given;
   const username = values.get('--user') ?? null;
   const passwordFile = values.get('--password-file');
+  const level = values.get('--ack-level');
   if (username !== null && passwordFile === undefined) fail('--user needs --password-file');
   return {
     kind: 'redis',
@@ -130,7 +130,7 @@ function fromOptions(given: Given, nodes: readonly RedisNode[]): RedisStoreConfi
     password: passwordFile === undefined ? null : passwordIn(passwordFile),
     tls: tlsOf(given),
     prefix: '',
-    ackLevel: ackLevelOf(values.get('--ack-level')),
+    ackLevel: level === undefined ? null : ackLevel.read(level, contextOf('--ack-level')),
     nodeName: 'redis-check',
   };
 }
@@ -159,12 +159,6 @@ function tlsOf({ flags, values }: Given): RedisTlsConfig | null {
   const insecure = flags.has('--insecure');
   const hasFile = files.caFile !== null || files.certFile !== null;
   return flags.has('--tls') || insecure || hasFile ? { ...files, insecure } : null;
-}
-
-function ackLevelOf(text: string | undefined): AckLevel | null {
-  if (text === undefined) return null;
-  const level = ackLevels.find((known) => known === text);
-  return level ?? fail(`--ack-level ${text}: expected one of ${ackLevels.join(', ')}`);
 }
 
 function fail(message: string): never {

@@ -63,11 +63,7 @@ export class Service {
     this.assembly = new Assembly(read.config, {
       log: this.log,
       store,
-      storeObserver: {
-        onAway: (reason) => this.log.write('error', 'the store is away', { reason }),
-        onBack: () => this.log.write('notice', 'the store is back'),
-        onFatal: (error) => this.fail(error),
-      },
+      onStoreFailed: () => this.end(),
     });
     this.warn(read.warnings);
   }
@@ -140,13 +136,11 @@ export class Service {
   /** Our own fault: the process ends, its clients connect anew. */
   crash(error: Error): never {
     this.log.write('error', 'internal error', { error: error.stack ?? error.message });
-    this.log.flushSync();
-    process.exit(CRASHED);
+    this.end();
   }
 
-  /** The store can keep its promises no longer: nothing more is acknowledged. */
-  private fail(error: Error): never {
-    this.log.write('error', 'the store has failed', { error: error.message });
+  /** At once, with what was logged. */
+  private end(): never {
     this.log.flushSync();
     process.exit(CRASHED);
   }

@@ -237,7 +237,10 @@ test('bad usage is one line that says what to do, and exit code 1', async () => 
       [['--password-file', empty, 'h:1'], /its first line is empty/],
       [['--certfile', empty, 'h:1'], /--certfile and --keyfile go together/],
       [['--cafile', folder.file('none'), 'h:1'], /none: ENOENT/],
-      [['--ack-level', 'all', 'h:1'], /--ack-level all: expected one of primary, replica, aof/],
+      [
+        ['--ack-level', 'all', 'h:1'],
+        /--ack-level "all" is not valid: expected one of primary, replica, aof/,
+      ],
     ] as const) {
       const { code, errors, out } = await check(args);
       assert.is(code, 1, args.join(' '));

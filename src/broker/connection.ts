@@ -292,7 +292,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
 
   /** As `parsePackets`; nothing refers to the bytes afterwards. */
   private parse(block: Block, start: number, end: number): number {
-    this.core.wantsPublish = this.core.observer.wantsPublish;
+    this.core.beginParse();
     try {
       return this.parsePackets(block, start, end);
     } finally {

@@ -144,6 +144,11 @@ export class BrokerCore implements BrokerContext {
     return connection;
   }
 
+  /** Before packets are taken from what was read. */
+  beginParse(): void {
+    this.wantsPublish = this.observer.wantsPublish;
+  }
+
   /** Fires what is due. To be called several times a second. */
   tick(): void {
     this.turn.begin();

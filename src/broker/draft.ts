@@ -4,7 +4,6 @@ import type {
   Append,
   Disconnect,
   HeldId,
-  Mark,
   QueueLimits,
   SessionWrite,
   Settled,
@@ -16,31 +15,33 @@ import type { QueueFeed } from './queue-feed.js';
 import type { SharedGroup } from './shared-group.js';
 
 /** A message that is on its way to a session's queue. */
-export interface PendingMessage {
+export interface PendingMessage extends Append {
   readonly message: Message;
   readonly qos: number;
   readonly retain: boolean;
   readonly ids: readonly number[] | null;
   readonly group: SharedGroup | null;
-  /** Of a QoS 2 publication, whatever the QoS of the delivery. */
-  readonly mark: Mark | null;
   readonly ack: PendingAck | null;
+}
+
+/** Hears what became of a draft. */
+export interface DraftOwner {
+  onWritten(draft: Draft, outcome: WriteOutcome): void;
 }
 
 export class Draft implements SessionWrite {
   readonly clientId: string;
   epoch = 0;
-  readonly append: Append[] = [];
-  /** As `append`. */
-  readonly messages: PendingMessage[] = [];
+  readonly append: PendingMessage[] = [];
   limits: QueueLimits | null = null;
   nextSeq = 0;
   settled: Settled | null = null;
-  readonly released: number[] = [];
-  readonly held: HeldId[] = [];
-  readonly forgotten: number[] = [];
-  readonly subscribed: StoredSubscription[] = [];
-  readonly unsubscribed: string[] = [];
+  // Most drafts have messages and nothing else: these lists are made when they are needed.
+  released: readonly number[] = none;
+  held: readonly HeldId[] = none;
+  forgotten: readonly number[] = none;
+  subscribed: readonly StoredSubscription[] = none;
+  unsubscribed: readonly string[] = none;
   disconnect: Disconnect | null = null;
   dismissesWill = false;
   ends = false;
@@ -51,16 +52,37 @@ export class Draft implements SessionWrite {
   /** What it weighs for the journal until it is safe. */
   bytes = 0;
   /** Called in order when all of it is safe. */
-  readonly whenSafe: (() => void)[] = [];
+  whenSafe: readonly (() => void)[] = none;
   /** Of inbound messages: they wait whatever becomes of the write. */
-  readonly acks: PendingAck[] = [];
-  readonly onDone: (outcome: WriteOutcome) => void;
+  acks: readonly PendingAck[] = none;
   /** Filter → what came last about it; null: it is unsubscribed. */
   private changes: Map<string, StoredSubscription | null> | null = null;
+  private readonly owner: DraftOwner;
 
-  constructor(clientId: string, onDone: (draft: Draft, outcome: WriteOutcome) => void) {
+  constructor(clientId: string, owner: DraftOwner) {
     this.clientId = clientId;
-    this.onDone = (outcome) => onDone(this, outcome);
+    this.owner = owner;
+  }
+
+  onDone(outcome: WriteOutcome): void {
+    this.owner.onWritten(this, outcome);
+  }
+
+  hold(held: HeldId, ack: PendingAck | null): void {
+    this.held = withMore(this.held, held);
+    if (ack !== null) this.acks = withMore(this.acks, ack);
+  }
+
+  release(seq: number): void {
+    this.released = withMore(this.released, seq);
+  }
+
+  forget(packetId: number): void {
+    this.forgotten = withMore(this.forgotten, packetId);
+  }
+
+  callWhenSafe(then: () => void): void {
+    this.whenSafe = withMore(this.whenSafe, then);
   }
 
   /** @param subscription null: there is none any more */
@@ -73,9 +95,18 @@ export class Draft implements SessionWrite {
   finish(): void {
     if (this.changes === null) return;
     for (const [filter, subscription] of this.changes) {
-      if (subscription === null) this.unsubscribed.push(filter);
-      else this.subscribed.push(subscription);
+      if (subscription === null) this.unsubscribed = withMore(this.unsubscribed, filter);
+      else this.subscribed = withMore(this.subscribed, subscription);
     }
     this.changes = null;
   }
+}
+
+const none: readonly never[] = [];
+
+/** The list with one more; the empty one is everybody's. */
+function withMore<T>(list: readonly T[], item: T): readonly T[] {
+  if (list.length === 0) return [item];
+  (list as T[]).push(item);
+  return list;
 }

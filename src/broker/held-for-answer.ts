@@ -16,7 +16,7 @@ export function holdForAnswer<Answer>(
   const { core } = connection;
   const settle = (value: Answer | null): void => {
     core.turn.begin();
-    core.wantsPublish = core.observer.wantsPublish;
+    core.beginParse();
     proceed(value);
     connection.onAnswer();
   };

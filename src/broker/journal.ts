@@ -164,7 +164,11 @@ export class Journal implements Flushable, Deadline {
     ids: readonly number[] | null,
     group: SharedGroup | null,
   ): void {
-    this.add(draft, { message, qos, retain, ids, group, mark: this.mark, ack: this.await() });
+    const record = this.record(message, qos, retain, ids, group);
+    const payloadBytes = message.payloadLength;
+    const { mark } = this;
+    const ack = this.await();
+    this.add(draft, { record, payloadBytes, mark, message, qos, retain, ids, group, ack });
   }
 
   /** A message whose write was refused for its epoch. */
@@ -175,8 +179,7 @@ export class Journal implements Flushable, Deadline {
   /** Stores or deletes (null) a retained message. */
   retain(topic: string, message: Message | null): void {
     const ack = this.await();
-    const record =
-      message === null ? null : recordOf(message, message.qos, true, null, '', this.wallOffsetMs);
+    const record = message === null ? null : recordOf(message, message.qos, true, null, '', this);
     const bytes = ITEM_BYTES + (record === null ? 0 : record.length);
     this.pendingBytes += bytes;
     const onDone = (): void => {
@@ -261,10 +264,8 @@ export class Journal implements Flushable, Deadline {
   }
 
   private add(draft: Draft, pending: PendingMessage): void {
-    const record = this.record(pending);
-    draft.append.push({ record, payloadBytes: pending.message.payloadLength, mark: pending.mark });
-    draft.messages.push(pending);
-    this.weigh(draft, record.length + ITEM_BYTES);
+    draft.append.push(pending);
+    this.weigh(draft, pending.record.length + ITEM_BYTES);
   }
 
   private markDirty(): void {
@@ -273,12 +274,18 @@ export class Journal implements Flushable, Deadline {
     this.context.turn.markDirty(this);
   }
 
-  private record({ message, qos, retain, ids, group }: PendingMessage): Buffer {
+  private record(
+    message: Message,
+    qos: number,
+    retain: boolean,
+    ids: readonly number[] | null,
+    group: SharedGroup | null,
+  ): Buffer {
     const isPlain = ids === null && group === null;
     const kind = qos * 2 + (retain ? 1 : 0);
     if (isPlain && this.lastMessage === message && this.lastKind === kind) return this.lastRecord!;
     const sharedFilter = group === null ? '' : `$share/${group.shareName}/${group.filter}`;
-    const record = recordOf(message, qos, retain, ids, sharedFilter, this.wallOffsetMs);
+    const record = recordOf(message, qos, retain, ids, sharedFilter, this);
     if (isPlain) {
       this.lastMessage = message;
       this.lastKind = kind;

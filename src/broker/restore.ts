@@ -79,7 +79,7 @@ export class Restore implements StoreLoader {
     if (this.isUndone) return;
     const { core } = this;
     this.orSay('retained message', topic, () => {
-      const { message } = messageOfRecord(record, core.topics, core.journal!.wallOffsetMs);
+      const { message } = messageOfRecord(record, core.topics, core.journal!);
       const kept = message.keepLong(core.restSlab);
       core.retained.set(kept);
       core.retainedExpiry.onChange(topic, kept);

@@ -2,7 +2,7 @@
 import { BrokerError } from '../base/errors.js';
 import type { ListenerConfig, ProtocolVersion } from '../config/config.js';
 import type { Will } from '../protocol/control-packets.js';
-import { decodeRecord, encodeRecord } from '../store/record.js';
+import { decodeRecord, encodeRecord, sourceOf } from '../store/record.js';
 import type { ClientIdentity } from './access.js';
 
 /** The fields of an identity that access goes by. */
@@ -69,7 +69,7 @@ export interface StoredWill {
 const WILL_HEAD = 12;
 
 export function encodeWill(will: Will, stamp: number): Buffer {
-  return encodeRecord({
+  const parts = {
     topic: will.topic,
     qos: will.qos,
     retain: will.retain,
@@ -81,7 +81,8 @@ export function encodeWill(will: Will, stamp: number): Buffer {
     expiryAt: -1,
     properties: withHead(will, stamp),
     payload: will.payload,
-  });
+  };
+  return encodeRecord(sourceOf(parts));
 }
 
 /** @throws BrokerError `RECORD_INVALID` */

@@ -14,10 +14,15 @@ export interface QueuedMessage {
   readonly sharedFilter: string;
 }
 
+export interface Clocks {
+  /** The store's clock minus the monotonic one, milliseconds. */
+  readonly wallOffsetMs: number;
+}
+
 /**
  * The record of a message for one subscription.
  *
- * @param wallOffsetMs the store's clock minus the monotonic one
+ * @param clocks asked only for a message that expires
  */
 export function recordOf(
   message: Message,
@@ -25,10 +30,9 @@ export function recordOf(
   retain: boolean,
   ids: readonly number[] | null,
   sharedFilter: string,
-  wallOffsetMs: number,
+  clocks: Clocks,
 ): Buffer {
-  const { bytes } = message.block;
-  const { propertiesStart, payloadStart, end, expiryAt } = message;
+  const { propertiesStart, expiryAt, expiresAtMs } = message;
   return encodeRecord({
     topic: message.topic.name,
     qos,
@@ -37,10 +41,12 @@ export function recordOf(
     ids,
     sharedFilter,
     publisherId: message.publisherId,
-    expiresAtMs: message.expiresAtMs === NEVER ? NEVER : message.expiresAtMs + wallOffsetMs,
+    expiresAtMs: expiresAtMs === NEVER ? NEVER : expiresAtMs + clocks.wallOffsetMs,
     expiryAt: expiryAt < 0 ? -1 : expiryAt - propertiesStart,
-    properties: bytes.subarray(propertiesStart, payloadStart),
-    payload: bytes.subarray(payloadStart, end),
+    bytes: message.block.bytes,
+    propertiesStart,
+    payloadStart: message.payloadStart,
+    end: message.end,
   });
 }
 
@@ -49,11 +55,7 @@ export function recordOf(
  *
  * @throws BrokerError `RECORD_INVALID`, MqttError for a topic name beyond today's limits
  */
-export function messageOfRecord(
-  record: Buffer,
-  topics: TopicTable,
-  wallOffsetMs: number,
-): QueuedMessage {
+export function messageOfRecord(record: Buffer, topics: TopicTable, clocks: Clocks): QueuedMessage {
   const parts = decodeRecord(record);
   const propertiesStart = record.length - parts.payload.length - parts.properties.length;
   const message = new Message(topics.fromName(parts.topic), new Block(record));
@@ -64,7 +66,8 @@ export function messageOfRecord(
   message.payloadStart = record.length - parts.payload.length;
   message.end = record.length;
   message.expiryAt = parts.expiryAt < 0 ? -1 : propertiesStart + parts.expiryAt;
-  message.expiresAtMs = parts.expiresAtMs === NEVER ? NEVER : parts.expiresAtMs - wallOffsetMs;
+  message.expiresAtMs =
+    parts.expiresAtMs === NEVER ? NEVER : parts.expiresAtMs - clocks.wallOffsetMs;
   message.publisherId = parts.publisherId;
   message.kept = message;
   const { qos, retain, ids, sharedFilter } = parts;

@@ -10,7 +10,7 @@ import { assert } from '../base/assert.js';
 import type { Message } from '../protocol/message.js';
 import { isMoreThanAppend } from '../store/answers.js';
 import { type Claim, type HeldId, Taken, type WriteOutcome, WriteStatus } from '../store/store.js';
-import { Draft, type PendingMessage } from './draft.js';
+import { Draft, type DraftOwner, type PendingMessage } from './draft.js';
 import { ITEM_BYTES, type Journal } from './journal.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import type { Pausable } from './pressure.js';
@@ -23,7 +23,7 @@ import type { TopicTable } from './topics.js';
 /** Acknowledgements are written with the next write, or when so many have come. */
 const SETTLED_MAX = 64;
 
-export class StoredSession implements FeedOwner {
+export class StoredSession implements FeedOwner, DraftOwner {
   readonly clientId: string;
   /** Of our last claim; 0: never claimed. */
   epoch: number;
@@ -149,24 +149,22 @@ export class StoredSession implements FeedOwner {
   hold(packetId: number): HeldId {
     const held = { packetId, number: this.nextNumber++ };
     const draft = this.begin();
-    draft.held.push(held);
     this.journal.weigh(draft, ITEM_BYTES);
-    const ack = this.journal.await();
-    if (ack !== null) draft.acks.push(ack);
+    draft.hold(held, this.journal.await());
     return held;
   }
 
   /** PUBREL of an inbound message. */
   forget(packetId: number, whenSafe: () => void): void {
     const draft = this.begin();
-    draft.forgotten.push(packetId);
+    draft.forget(packetId);
     this.callWhenSafe(draft, whenSafe);
   }
 
   /** PUBREC of an outbound message. */
   release(packetId: number, whenSafe: () => void): void {
     const draft = this.begin();
-    if (this.feed !== null) draft.released.push(this.feed.window.seqOf(packetId));
+    if (this.feed !== null) draft.release(this.feed.window.seqOf(packetId));
     this.callWhenSafe(draft, whenSafe);
   }
 
@@ -213,7 +211,7 @@ export class StoredSession implements FeedOwner {
 
   /** The message of an entry was not sent, since its client may not read it. */
   onWithheld({ seq, qos, dup }: OutboxEntry): void {
-    if (dup && qos === 2) this.begin().released.push(seq);
+    if (dup && qos === 2) this.begin().release(seq);
     else this.onSettled();
   }
 
@@ -270,7 +268,7 @@ export class StoredSession implements FeedOwner {
 
   private begin(): Draft {
     if (this.draft !== null) return this.draft;
-    const draft = new Draft(this.clientId, (done, outcome) => this.onWritten(done, outcome));
+    const draft = new Draft(this.clientId, this);
     this.draft = draft;
     this.journal.weigh(draft, ITEM_BYTES);
     this.journal.enlist(this);
@@ -278,7 +276,7 @@ export class StoredSession implements FeedOwner {
   }
 
   private callWhenSafe(draft: Draft, then: () => void): void {
-    draft.whenSafe.push(then);
+    draft.callWhenSafe(then);
     this.journal.weigh(draft, ITEM_BYTES);
   }
 
@@ -320,9 +318,9 @@ export class StoredSession implements FeedOwner {
     };
   }
 
-  private onWritten(draft: Draft, outcome: WriteOutcome): void {
+  onWritten(draft: Draft, outcome: WriteOutcome): void {
     this.journal.onSafe(draft.bytes);
-    this.underway -= draft.messages.length;
+    this.underway -= draft.append.length;
     if (outcome.status === WriteStatus.Done) {
       if (draft.settles > 0 && draft.settlesFor === this.feed) this.onCaughtUp(draft.settles);
       this.onAppended(draft, outcome);
@@ -334,7 +332,7 @@ export class StoredSession implements FeedOwner {
   }
 
   private onRefused(draft: Draft, status: WriteStatus): void {
-    for (const pending of draft.messages) {
+    for (const pending of draft.append) {
       if (status === WriteStatus.Gone) {
         this.events.onGone(pending.message);
         pending.ack?.onSafe();
@@ -356,11 +354,12 @@ export class StoredSession implements FeedOwner {
     this.events.onQueued();
   }
 
-  private onAppended({ messages, ends }: Draft, outcome: WriteOutcome): void {
+  private onAppended({ append, ends }: Draft, outcome: WriteOutcome): void {
     const { taken, dropped } = outcome;
     let seq = outcome.firstSeq;
     let { lost } = outcome;
-    for (const [index, pending] of messages.entries()) {
+    for (let index = 0; index < append.length; index++) {
+      const pending = append[index]!;
       const fate = taken === null ? Taken.Yes : taken[index]!;
       if (fate === Taken.Full) this.onFull(pending);
       if (fate === Taken.Yes) this.onTaken(pending, seq++);
@@ -372,7 +371,7 @@ export class StoredSession implements FeedOwner {
     }
     if (lost > 0) this.events.onEnded(lost);
     for (const gone of dropped) this.giveUp(gone);
-    if (messages.length > 0 && this.feed !== null) this.events.onQueued();
+    if (append.length > 0 && this.feed !== null) this.events.onQueued();
   }
 
   private onFull({ message, ack }: PendingMessage): void {

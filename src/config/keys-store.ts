@@ -3,7 +3,7 @@
  * end: `assembleStore` decides it.
  */
 import { isIPv6 } from 'node:net';
-import type { RedisNode, RedisTlsConfig } from './config.js';
+import type { AckLevel, RedisNode, RedisTlsConfig } from './config.js';
 import type { StoreDraft } from './draft.js';
 import { globalKey, type Key, type KeyOptions } from './key.js';
 import type { LineContext } from './place.js';
@@ -39,6 +39,8 @@ export const redisNodes: ValueParser<readonly RedisNode[]> = {
     return Object.freeze(words.map((word) => nodeOf(word) ?? badValue(redisNodes, word, line)));
   },
 };
+
+export const ackLevel: ValueParser<AckLevel> = oneOf('primary', 'replica', 'aof');
 
 export const storeKeys: readonly Key[] = [
   storeKey('store', oneOf('memory', 'disk', 'redis'), (store, kind) => {
@@ -135,7 +137,7 @@ export const storeKeys: readonly Key[] = [
     },
     once,
   ),
-  storeKey('ack_level', oneOf('primary', 'replica', 'aof'), (store, level) => {
+  storeKey('ack_level', ackLevel, (store, level) => {
     store.ackLevel = level;
   }),
   storeKey(

@@ -21,11 +21,17 @@ const IS_V5 = 8;
 const HAS_PUBLISHER = 16;
 const EXPIRES = 32;
 const IDS_MAX = 255;
+/** What each record has, but for the bytes that its lengths tell of. */
+const FIXED_BYTES = 2 + 2 + 1 + 2 + 4;
+const EXPIRY_BYTES = 12;
+/** Bytes up to which a loop is faster than a call of the engine's. */
+const SHORT = 64;
+const noIds: readonly number[] = [];
 /** Of a Subscription Identifier. */
 const IDENTIFIER_MAX = 268_435_455;
 
-/** The parts of a record. */
-export interface RecordParts {
+/** What a record says of a message beside its bytes. */
+export interface RecordHead {
   readonly topic: string;
   readonly qos: number;
   readonly retain: boolean;
@@ -38,54 +44,67 @@ export interface RecordParts {
   readonly publisherId: string | null;
   /** Milliseconds since the Unix epoch; Infinity: never. */
   readonly expiresAtMs: number;
-  /** Index in `properties` of the four bytes of Message Expiry Interval; -1 without. */
+  /** Index in the properties of the four bytes of Message Expiry Interval; -1 without. */
   readonly expiryAt: number;
+}
+
+/** The parts of a record. */
+export interface RecordParts extends RecordHead {
   readonly properties: Buffer;
   readonly payload: Buffer;
 }
 
-export function encodeRecord(parts: RecordParts): Buffer {
-  const topic = Buffer.from(parts.topic);
-  const shared = Buffer.from(parts.sharedFilter);
-  const publisher = parts.publisherId === null ? null : Buffer.from(parts.publisherId);
-  const ids = parts.ids?.slice(0, IDS_MAX) ?? [];
-  const expires = parts.expiresAtMs !== Number.POSITIVE_INFINITY;
-  const size =
-    2 +
-    2 +
-    topic.length +
-    1 +
-    4 * ids.length +
-    2 +
-    shared.length +
-    (publisher === null ? 0 : 2 + publisher.length) +
-    (expires ? 12 : 0) +
-    4 +
-    parts.properties.length +
-    parts.payload.length;
-  const bytes = Buffer.allocUnsafe(size);
-  let at = bytes.writeUInt8(VERSION, 0);
-  at = bytes.writeUInt8(
-    parts.qos |
-      (parts.retain ? RETAIN : 0) |
-      (parts.isV5 ? IS_V5 : 0) |
-      (publisher === null ? 0 : HAS_PUBLISHER) |
-      (expires ? EXPIRES : 0),
-    at,
+/** What a record is made of; the properties end where the payload begins. */
+export interface RecordSource extends RecordHead {
+  readonly bytes: Buffer;
+  readonly propertiesStart: number;
+  readonly payloadStart: number;
+  readonly end: number;
+}
+
+export function sourceOf({ properties, payload, ...head }: RecordParts): RecordSource {
+  const bytes = Buffer.concat([properties, payload]);
+  const payloadStart = properties.length;
+  return { ...head, bytes, propertiesStart: 0, payloadStart, end: bytes.length };
+}
+
+/** Hot path: allocates the record and nothing else. */
+export function encodeRecord(source: RecordSource): Buffer {
+  const { topic, sharedFilter, publisherId, bytes, propertiesStart, end } = source;
+  const ids = source.ids === null ? noIds : source.ids;
+  const idCount = Math.min(ids.length, IDS_MAX);
+  const expires = source.expiresAtMs !== Number.POSITIVE_INFINITY;
+  const topicLength = utf8Length(topic);
+  const sharedLength = utf8Length(sharedFilter);
+  const publisherLength = publisherId === null ? 0 : utf8Length(publisherId);
+  const record = Buffer.allocUnsafe(
+    FIXED_BYTES +
+      topicLength +
+      4 * idCount +
+      sharedLength +
+      (publisherId === null ? 0 : 2 + publisherLength) +
+      (expires ? EXPIRY_BYTES : 0) +
+      (end - propertiesStart),
   );
-  at = writeText(bytes, at, topic);
-  at = bytes.writeUInt8(ids.length, at);
-  for (const id of ids) at = bytes.writeUInt32BE(id, at);
-  at = writeText(bytes, at, shared);
-  if (publisher !== null) at = writeText(bytes, at, publisher);
+  record[0] = VERSION;
+  record[1] =
+    source.qos |
+    (source.retain ? RETAIN : 0) |
+    (source.isV5 ? IS_V5 : 0) |
+    (publisherId === null ? 0 : HAS_PUBLISHER) |
+    (expires ? EXPIRES : 0);
+  let at = writeText(record, 2, topic, topicLength);
+  record[at++] = idCount;
+  for (let index = 0; index < idCount; index++) at = writeU32(record, at, ids[index]!);
+  at = writeText(record, at, sharedFilter, sharedLength);
+  if (publisherId !== null) at = writeText(record, at, publisherId, publisherLength);
   if (expires) {
-    at = bytes.writeDoubleBE(parts.expiresAtMs, at);
-    at = bytes.writeUInt32BE(parts.expiryAt < 0 ? 0xffff_ffff : parts.expiryAt, at);
+    at = record.writeDoubleBE(source.expiresAtMs, at);
+    at = writeU32(record, at, source.expiryAt);
   }
-  at = bytes.writeUInt32BE(parts.properties.length, at);
-  at += parts.properties.copy(bytes, at);
-  parts.payload.copy(bytes, at);
-  return bytes;
+  at = writeU32(record, at, source.payloadStart - propertiesStart);
+  copyBytes(bytes, propertiesStart, end, record, at);
+  return record;
 }
 
 /**
@@ -156,9 +175,41 @@ function isIdentifier(id: number): boolean {
   return id >= 1 && id <= IDENTIFIER_MAX;
 }
 
-function writeText(bytes: Buffer, at: number, text: Buffer): number {
-  const start = bytes.writeUInt16BE(text.length, at);
-  return start + text.copy(bytes, start);
+function utf8Length(text: string): number {
+  if (text.length > SHORT) return Buffer.byteLength(text);
+  for (let index = 0; index < text.length; index++) {
+    if (text.charCodeAt(index) >= 0x80) return Buffer.byteLength(text);
+  }
+  return text.length;
+}
+
+/** @param length of the text in UTF-8 */
+function writeText(record: Buffer, at: number, text: string, length: number): number {
+  record[at] = length >>> 8;
+  record[at + 1] = length;
+  const start = at + 2;
+  if (length > SHORT || length !== text.length) {
+    record.write(text, start, length);
+  } else {
+    for (let index = 0; index < length; index++) record[start + index] = text.charCodeAt(index);
+  }
+  return start + length;
+}
+
+function writeU32(record: Buffer, at: number, value: number): number {
+  record[at] = value >>> 24;
+  record[at + 1] = value >>> 16;
+  record[at + 2] = value >>> 8;
+  record[at + 3] = value;
+  return at + 4;
+}
+
+function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
+  if (end - start > SHORT) {
+    from.copy(to, at, start, end);
+    return;
+  }
+  for (let index = start, target = at; index < end; index++, target++) to[target] = from[index]!;
 }
 
 function readText(bytes: Buffer, at: number): string {

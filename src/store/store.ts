@@ -109,7 +109,7 @@ export interface SessionWrite {
   readonly dismissesWill: boolean;
   /** Deletes the session and all that it has. */
   readonly ends: boolean;
-  readonly onDone: (outcome: WriteOutcome) => void;
+  onDone(outcome: WriteOutcome): void;
 }
 
 export const WriteStatus = {

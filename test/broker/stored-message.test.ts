@@ -60,8 +60,10 @@ test('a message is the same after the store, on another monotonic clock', () => 
       const options = { qos, retain, properties: one.properties.raw };
       const message = messageOf(topicNameOf(one.topic), payload, options, nowMs);
       message.publisherId = 'someone';
-      const record = recordOf(message, granted, retain, ids, sharedFilter, offset);
-      const found = messageOfRecord(record, topics, one.laterOffset);
+      const record = recordOf(message, granted, retain, ids, sharedFilter, {
+        wallOffsetMs: offset,
+      });
+      const found = messageOfRecord(record, topics, { wallOffsetMs: one.laterOffset });
 
       assert.equal(
         [found.qos, found.retain, found.ids, found.sharedFilter],

@@ -27,7 +27,7 @@ test('its time is read when it begins, and stands still until it ends', () => {
   assert.is(ends.length, 1);
 });
 
-test('a turn that its time was out of date for is told of, once, before anything is flushed', () => {
+test('a turn that took so long that its time is out of date is told of before a flush', () => {
   const clock = new FakeClock();
   const ends: (() => void)[] = [];
   const heard: unknown[] = [];

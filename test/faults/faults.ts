@@ -38,6 +38,10 @@ const kills = positive('--kills', values.kills);
 const durationMs = positive('--minutes', values.minutes) * msPerMinute;
 if (store === 'redis' && !hasRedis) fail('--store redis: redis-server is not installed');
 
+// In such a way that what was started ends too.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+
 const again = `npm run test:faults -- --store ${store} --kills ${kills} --seed ${seed}`;
 print(again);
 const report = await runFaults({

@@ -33,19 +33,24 @@ async function rig(isHeldRouted: boolean): Promise<DurableBroker> {
   return broker;
 }
 
+/** A message, and its repeat before the store has the first. */
+async function sendTwice(broker: DurableBroker, publisher: FakeClient): Promise<void> {
+  broker.store.isHolding = true;
+  publisher.send(message('x', 5));
+  publisher.send(message('x', 5, true));
+  await broker.settle();
+  assert.is(publisher.take('pubrec').length, 0);
+  broker.store.flow();
+  await broker.settle();
+}
+
 for (const isHeldRouted of [true, false]) {
   const kind = isHeldRouted ? 'a store that routes with what is held' : 'a store that marks';
 
   test(`${kind}: a repeat before PUBREC, on the same connection`, async () => {
     const broker = await rig(isHeldRouted);
     const publisher = await broker.durable('p');
-    broker.store.isHolding = true;
-    publisher.send(message('x', 5));
-    publisher.send(message('x', 5, true));
-    await broker.settle();
-    assert.is(publisher.take('pubrec').length, 0);
-    broker.store.flow();
-    await broker.settle();
+    await sendTwice(broker, publisher);
 
     assert.is(publisher.take('pubrec').length, 2);
     publisher.send(message('x', 5, true));
@@ -171,13 +176,7 @@ test('an authorizer that answers after a takeover has no say about a QoS 2 messa
 test('a transient publisher: PUBREC waits, and a repeat on its connection is known', async () => {
   const broker = await rig(true);
   const publisher = await broker.connect({ clientId: 'p' });
-  broker.store.isHolding = true;
-  publisher.send(message('x', 5));
-  publisher.send(message('x', 5, true));
-  await broker.settle();
-  assert.is(publisher.take('pubrec').length, 0);
-  broker.store.flow();
-  await broker.settle();
+  await sendTwice(broker, publisher);
 
   assert.ok(publisher.take('pubrec').length > 0);
   publisher.acknowledge('pubrel', 5);

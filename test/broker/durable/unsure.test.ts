@@ -22,6 +22,16 @@ async function publishAll(broker: DurableBroker, count: number, qos: 0 | 1 | 2 =
   await broker.settle();
 }
 
+/** A client of a long queue that is sent only a few at a time. */
+async function behind(): Promise<{ broker: DurableBroker; client: FakeClient }> {
+  const broker = await started({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
+  await broker.subscriber('s', 'a');
+  await publishAll(broker, 200);
+  const client = await broker.durable('s');
+  await broker.settle();
+  return { broker, client };
+}
+
 /** The client comes, and goes before anything of its queue was read. */
 async function visit(broker: DurableBroker, properties = FOREVER): Promise<void> {
   broker.store.holdsReads = true;
@@ -63,11 +73,7 @@ test('what comes into the queue after a crash has no DUP [MQTT-4.3.2-1]', async 
 });
 
 test('of a long queue no more has DUP than can have been sent [MQTT-3.3.1-1]', async () => {
-  const broker = await started({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
-  await broker.subscriber('s', 'a');
-  await publishAll(broker, 200);
-  const client = await broker.durable('s');
-  await broker.settle();
+  const { broker, client } = await behind();
   assert.is(client.take('publish').length, 3);
   await broker.crash();
 
@@ -83,11 +89,7 @@ test('of a long queue no more has DUP than can have been sent [MQTT-3.3.1-1]', a
 });
 
 test('nothing is sent beyond that while the store does not answer', async () => {
-  const broker = await started({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
-  await broker.subscriber('s', 'a');
-  await publishAll(broker, 200);
-  const client = await broker.durable('s');
-  await broker.settle();
+  const { broker, client } = await behind();
   broker.store.isHolding = true;
   const before = await drained(broker, client);
   assert.ok(before.size >= 64 && before.size <= 67, `${before.size} sent`);
@@ -101,11 +103,7 @@ test('nothing is sent beyond that while the store does not answer', async () => 
 });
 
 test('when the store answers again, all the rest goes out', async () => {
-  const broker = await started({ inflightMessagesMax: 3, unsettledMessagesMax: 64 });
-  await broker.subscriber('s', 'a');
-  await publishAll(broker, 200);
-  const client = await broker.durable('s');
-  await broker.settle();
+  const { broker, client } = await behind();
   broker.store.isHolding = true;
   const before = await drained(broker, client);
   broker.store.flow();
