@@ -7,6 +7,7 @@
  */
 
 const COPY_BY_WORDS_MAX = 128;
+const MOVE_BY_BYTES_MAX = 64;
 const ACKNOWLEDGEMENT_BYTES_MAX = 5;
 
 export class Block {
@@ -77,6 +78,21 @@ export function copyBytes(
     start++;
     at++;
   }
+}
+
+/** As `copyBytes`, between buffers that have no block. */
+export function moveBytes(
+  source: Buffer,
+  start: number,
+  end: number,
+  target: Buffer,
+  at: number,
+): void {
+  if (end - start > MOVE_BY_BYTES_MAX) {
+    source.copy(target, at, start, end);
+    return;
+  }
+  while (start < end) target[at++] = source[start++]!;
 }
 
 /**

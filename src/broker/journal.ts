@@ -7,6 +7,7 @@
  * paused; above `store_overload_bytes` nothing more is taken, since paused sources leave and others
  * come. So a store that is away costs bounded memory.
  */
+import type { Slab } from '../base/block.js';
 import type { Deadline } from '../base/deadline-heap.js';
 import type { Limits } from '../config/limits.js';
 import type { Message } from '../protocol/message.js';
@@ -70,6 +71,11 @@ export class Journal implements Flushable, Deadline {
 
   get limits(): Limits {
     return this.context.limits;
+  }
+
+  /** For messages that come back from the store and soon go out. */
+  get flightSlab(): Slab {
+    return this.context.flightSlab;
   }
 
   /** Of the turn, by the monotonic clock. */

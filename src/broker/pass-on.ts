@@ -165,7 +165,7 @@ class Passing {
   private decode(seq: number, record: Buffer): QueuedMessage | null {
     const { context, topics, journal } = this.passOn;
     try {
-      return messageOfRecord(record, topics, journal);
+      return messageOfRecord(record, topics, journal, context.flightSlab);
     } catch (error) {
       if (!(error instanceof BrokerError || error instanceof MqttError)) throw error;
       context.storage!.onUnreadable(this.session, seq, error);

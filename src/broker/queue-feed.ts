@@ -210,7 +210,7 @@ export class QueueFeed {
 
   private decode(seq: number, record: Buffer): QueuedMessage | null {
     try {
-      return messageOfRecord(record, this.topics, this.journal);
+      return messageOfRecord(record, this.topics, this.journal, this.journal.flightSlab);
     } catch (error) {
       if (!(error instanceof BrokerError || error instanceof MqttError)) throw error;
       this.owner.onUnreadable(seq, error);

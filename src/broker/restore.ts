@@ -79,10 +79,10 @@ export class Restore implements StoreLoader {
     if (this.isUndone) return;
     const { core } = this;
     this.orSay('retained message', topic, () => {
-      const { message } = messageOfRecord(record, core.topics, core.journal!);
-      const kept = message.keepLong(core.restSlab);
-      core.retained.set(kept);
-      core.retainedExpiry.onChange(topic, kept);
+      const { message } = messageOfRecord(record, core.topics, core.journal!, core.restSlab);
+      message.isLongLived = true;
+      core.retained.set(message);
+      core.retainedExpiry.onChange(topic, message);
     });
   }
 

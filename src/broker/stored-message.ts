@@ -1,7 +1,7 @@
 /** Messages as records of the store, and back. */
-import { Block } from '../base/block.js';
+import { moveBytes, type Slab } from '../base/block.js';
 import { Message, NEVER } from '../protocol/message.js';
-import { decodeRecord, encodeRecord } from '../store/record.js';
+import { encodeRecord, viewRecord } from '../store/record.js';
 import type { TopicTable } from './topics.js';
 
 /** A message as it lies in a session's queue. */
@@ -51,25 +51,35 @@ export function recordOf(
 }
 
 /**
- * The message of a record; it keeps the record's bytes alive.
+ * The message of a record.
  *
+ * @param slab gets its bytes
  * @throws BrokerError `RECORD_INVALID`, MqttError for a topic name beyond today's limits
  */
-export function messageOfRecord(record: Buffer, topics: TopicTable, clocks: Clocks): QueuedMessage {
-  const parts = decodeRecord(record);
-  const propertiesStart = record.length - parts.payload.length - parts.properties.length;
-  const message = new Message(topics.fromName(parts.topic), new Block(record));
-  message.qos = parts.qos;
-  message.retain = parts.retain;
-  message.isV5 = parts.isV5;
-  message.propertiesStart = propertiesStart;
-  message.payloadStart = record.length - parts.payload.length;
-  message.end = record.length;
-  message.expiryAt = parts.expiryAt < 0 ? -1 : propertiesStart + parts.expiryAt;
-  message.expiresAtMs =
-    parts.expiresAtMs === NEVER ? NEVER : parts.expiresAtMs - clocks.wallOffsetMs;
-  message.publisherId = parts.publisherId;
+export function messageOfRecord(
+  record: Buffer,
+  topics: TopicTable,
+  clocks: Clocks,
+  slab: Slab,
+): QueuedMessage {
+  const view = viewRecord(record);
+  const { topicStart, topicEnd, propertiesStart, expiryAt, expiresAtMs } = view;
+  const topic = topics.fromStore(record, topicStart, topicEnd);
+  slab.take(view.end - propertiesStart);
+  const { block, offset } = slab;
+  moveBytes(record, propertiesStart, view.end, block.bytes, offset);
+  const shift = offset - propertiesStart;
+  const message = new Message(topic, block);
+  message.qos = view.qos;
+  message.retain = view.retain;
+  message.isV5 = view.isV5;
+  message.propertiesStart = offset;
+  message.payloadStart = view.payloadStart + shift;
+  message.end = view.end + shift;
+  message.expiryAt = expiryAt < 0 ? -1 : offset + expiryAt;
+  message.expiresAtMs = expiresAtMs === NEVER ? NEVER : expiresAtMs - clocks.wallOffsetMs;
+  message.publisherId = view.publisherId;
   message.kept = message;
-  const { qos, retain, ids, sharedFilter } = parts;
+  const { qos, retain, ids, sharedFilter } = view;
   return { message, qos, retain, ids, sharedFilter };
 }

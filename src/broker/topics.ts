@@ -4,7 +4,7 @@
  * The table is direct-mapped by a hash of the bytes, so it has a fixed size and needs no
  * bookkeeping; a name that is pushed out lives on while messages refer to it.
  */
-import { type Block, Slab } from '../base/block.js';
+import { type Block, moveBytes, Slab } from '../base/block.js';
 import type { Limits } from '../config/limits.js';
 import { TopicName } from '../protocol/message.js';
 import { MqttError } from '../protocol/mqtt-error.js';
@@ -94,6 +94,11 @@ export class TopicTable {
     return this.find(bytes, 0, bytes.length, LEVELS_UNLIMITED);
   }
 
+  /** As `fromName`, of a name in UTF-8. @throws MqttError as `fromName` */
+  fromStore(bytes: Buffer, start: number, end: number): Topic {
+    return this.find(bytes, start, end, LEVELS_UNLIMITED);
+  }
+
   private find(bytes: Buffer, start: number, end: number, levelsMax: number): Topic {
     const hash = hashOf(bytes, start, end);
     const index = hash & (TABLE_SIZE - 1);
@@ -128,7 +133,7 @@ export class TopicTable {
     }
     this.slab.take(length);
     const at = this.slab.offset;
-    this.slab.block.bytes.set(bytes.subarray(start, end), at);
+    moveBytes(bytes, start, end, this.slab.block.bytes, at);
     return new Topic(name, levels, this.slab.block, at, at + length, hash);
   }
 }

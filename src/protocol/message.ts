@@ -59,7 +59,8 @@ export class Message {
   isV5: boolean;
   /** The kept twin of a view, made at most once; a kept message is its own. */
   kept: Message | null;
-  private isLongLived: boolean;
+  /** Its bytes are in a slab for messages that stay. */
+  isLongLived: boolean;
 
   constructor(topic: TopicName, block: Block) {
     this.topic = topic;

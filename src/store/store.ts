@@ -241,6 +241,7 @@ export interface StoreLoader {
   /** Before the subscriptions of the same session. */
   onSession(session: StoredSession): void;
   onSubscription(clientId: string, subscription: StoredSubscription): void;
+  /** @param record valid during the call: whoever needs it longer copies it */
   onRetained(topic: string, record: Buffer): void;
 }
 

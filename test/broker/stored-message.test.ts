@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Slab } from '../../src/base/block.js';
 import { BrokerError } from '../../src/base/errors.js';
 import type { ClientIdentity } from '../../src/broker/access.js';
 import { messageOf } from '../../src/broker/own-messages.js';
@@ -18,6 +19,7 @@ const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 const word = fc.stringMatching(/^[a-z0-9 ü€]{1,20}$/);
 const topics = topicTable(200);
+const slab = new Slab(1_024);
 
 /** Raw properties, some of them with a Message Expiry Interval at a place of their own. */
 const properties = fc
@@ -63,7 +65,7 @@ test('a message is the same after the store, on another monotonic clock', () => 
       const record = recordOf(message, granted, retain, ids, sharedFilter, {
         wallOffsetMs: offset,
       });
-      const found = messageOfRecord(record, topics, { wallOffsetMs: one.laterOffset });
+      const found = messageOfRecord(record, topics, { wallOffsetMs: one.laterOffset }, slab);
 
       assert.equal(
         [found.qos, found.retain, found.ids, found.sharedFilter],

@@ -19,6 +19,7 @@ import { Safety } from './safety.js';
 import {
   BATCH_BYTES,
   BATCHES_IN_FLIGHT,
+  BATCHES_WAITING,
   RECONNECT_MS_MAX,
   RECONNECT_MS_MIN,
   REDIRECTIONS,
@@ -95,8 +96,10 @@ export class Link {
       return;
     }
     this.releaseUnsafe();
-    while (this.canSend && this.inFlight < BATCHES_IN_FLIGHT && this.queueAt < this.queue.length)
+    const most = this.safety.isWaiting ? BATCHES_WAITING : BATCHES_IN_FLIGHT;
+    while (this.canSend && this.inFlight < most && this.queueAt < this.queue.length) {
       this.sendBatch();
+    }
   }
 
   /** Called every now and then. */

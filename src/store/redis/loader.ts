@@ -84,8 +84,7 @@ class Loading {
         const entry = decodeEntry(parts[at]!, parts[at + 1]!);
         if (entry === null) continue;
         if (entry.kind === 'retained') {
-          // A slice would keep the whole answer in memory.
-          this.loader.onRetained(entry.topic, Buffer.from(entry.record));
+          this.loader.onRetained(entry.topic, entry.record);
           continue;
         }
         if (this.known.get(entry.clientId)) {

@@ -7,8 +7,10 @@ const KIB = 1024;
 
 /** Bytes of one batch; a call that is larger goes alone. Beyond it, scripts slow down. */
 export const BATCH_BYTES = 64 * KIB;
-/** Batches on their way per primary: one executes while the next one travels. Others wait. */
+/** Batches on their way per primary: one executes while the next one travels. Others wait … */
 export const BATCHES_IN_FLIGHT = 2;
+/** … but with a WAIT at its end a batch is alone: what comes meanwhile is a larger next one. */
+export const BATCHES_WAITING = 1;
 /** Writes of one session that wait for the one before are packed up to here, in bytes … */
 export const CALL_BYTES = 64 * KIB;
 /** … and in messages. */
