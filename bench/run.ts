@@ -98,7 +98,8 @@ async function runEndToEnd(
   });
   if (chosen.length === 0) return null;
   const { generator } = options;
-  const settings = { ...(options.isQuick ? quickSettings : fullSettings), generator };
+  const usual = options.isQuick ? quickSettings : fullSettings;
+  const settings = { ...usual, rounds: options.rounds ?? usual.rounds, generator };
   const brokers = findBrokers();
   const rows = await measureEndToEnd(brokers, chosen, settings, print);
   const named = brokers.map(({ id, name, version }) => ({ id, name, version }));

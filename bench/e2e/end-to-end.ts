@@ -32,6 +32,8 @@ export interface Measurement {
   readonly broker: Broker['id'];
   /** Deliveries per second of broker CPU time; of an idle run: KB per connection. */
   readonly figure: number;
+  /** Of each round. */
+  readonly figures: readonly number[];
   /** Largest distance of a round's figure from the median, as a share of it. */
   readonly spread: number;
   readonly perSecond: number;
@@ -134,6 +136,7 @@ function fromLoad(broker: Broker, result: LoadResult): Measurement {
   return {
     broker: broker.id,
     figure: result.recv_per_cpu_s,
+    figures: [result.recv_per_cpu_s],
     spread: 0,
     perSecond: result.recv_per_s,
     brokerCpu: result.broker_cpu,
@@ -150,6 +153,7 @@ function fromIdle(broker: Broker, result: IdleResult): Measurement {
   return {
     broker: broker.id,
     figure: result.kb_per_conn,
+    figures: [result.kb_per_conn],
     spread: 0,
     perSecond: result.connects_per_s,
     brokerCpu: result.connect_cpu_s / result.connect_s,
@@ -170,6 +174,7 @@ function combine(workload: Workload, samples: readonly Measurement[]): Measureme
   return {
     broker: samples[0].broker,
     figure: middle((sample) => sample.figure),
+    figures: samples.map((sample) => sample.figure),
     spread: spread(samples.map((sample) => sample.figure)),
     perSecond: middle((sample) => sample.perSecond),
     brokerCpu,

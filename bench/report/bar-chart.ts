@@ -4,6 +4,7 @@
  */
 import type { WorkloadResult } from '../e2e/end-to-end.js';
 import { type EndToEndSection, factorOf, measurementOf, referenceOf } from './results.js';
+import { times } from './tables.js';
 
 const WIDTH = 860;
 const LABELS_WIDTH = 230;
@@ -102,7 +103,7 @@ function rateRows(
     for (const { broker } of row.measurements) {
       const factor = broker === reference ? null : factorOf(row, broker, reference);
       if (factor === null) continue;
-      bars.push({ kind: broker, value: factor, text: `${factor.toFixed(factor < 10 ? 2 : 1)}×` });
+      bars.push({ kind: broker, value: factor.middle, text: `${times(factor.middle)}×` });
     }
     const { name, must, aim } = row.workload;
     const isComparable = reference === 'mosquitto';

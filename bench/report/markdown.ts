@@ -43,7 +43,9 @@ function endToEndPart(section: EndToEndSection): string[] {
     `Deliveries per second of broker CPU time (user and system, all threads), measured in one run:
 for each workload each broker in turn, a fresh process each time, in its default configuration
 but for the port and \`allow_anonymous true\`. \`must\` and \`aim\` are multiples of Mosquitto's
-figure. The last row is the growth of resident memory per connection, with
+figure: the median of the rounds' own multiples, the least and the greatest of which are beside it,
+since a shared machine is not as fast in one minute as in the next. The last row is the growth of
+resident memory per connection, with
 ${IDLE_CONNECTIONS.toLocaleString('en')} of them.`,
     toMarkdown(summaryTable(section)),
     ...notes.map(({ workload, note }) => `${workload.name}: ${note}.`),

@@ -20,6 +20,7 @@ export function summaryTable(section: EndToEndSection): Table {
     'Workload',
     ...section.brokers.map(({ name }) => name),
     reference === null ? '×' : `× ${reference.name}`,
+    'Rounds',
     'Must',
     'Aim',
     'Reached',
@@ -45,11 +46,16 @@ function summaryRow(
   return [
     workload.name,
     ...figures,
-    factor === null || isMemory ? '–' : `${factor.toFixed(factor < 10 ? 2 : 1)}×`,
+    factor === null || isMemory ? '–' : `${times(factor.middle)}×`,
+    factor === null || isMemory ? '–' : `${times(factor.least)}–${times(factor.most)}`,
     limit(workload.must),
     limit(workload.aim),
     verdictOf(row),
   ];
+}
+
+export function times(factor: number): string {
+  return factor.toFixed(factor < 10 ? 2 : 1);
 }
 
 /** Wall-clock figures, so that nobody has to take the CPU figures on trust. */

@@ -32,6 +32,11 @@ test('another load generator is for the end-to-end part alone', () => {
   assert.is(parseBenchOptions([]).generator, null);
 });
 
+test('how many rounds can be said', () => {
+  assert.is(parseBenchOptions([]).rounds, null);
+  assert.is(parseBenchOptions(['--e2e', '--rounds', '7']).rounds, 7);
+});
+
 test('what is not understood is refused in one line that says so', () => {
   const refused = (args: readonly string[], detail: RegExp) => {
     assert.throws(
@@ -42,6 +47,8 @@ test('what is not understood is refused in one line that says so', () => {
   refused(['--durabel'], /unknown argument --durabel/);
   refused(['--only'], /--only needs a pattern/);
   refused(['--only', '('], /--only \(: /);
+  for (const wrong of ['0', '1.5', 'x', '101']) refused(['--rounds', wrong], /--rounds .+: give a/);
+  refused(['--rounds'], /--rounds : give a whole number/);
   refused(['--generator'], /--generator needs the path of a program/);
   refused(['--generator', 'x', '--scale'], /--generator is for the end-to-end part alone/);
   refused(['--generator', 'x', '--write-baseline'], /--generator is for the end-to-end part alone/);

@@ -29,8 +29,8 @@ function measured(
   figure: number,
 ): WorkloadResult['measurements'][number] {
   return {
-    ...{ broker, figure, spread: 0, perSecond: figure, brokerCpu: 1, generatorCpu: null },
-    ...{ p50Us: 1, p99Us: 2, rssMiB: 3, lost: 0, isGeneratorBound: false },
+    ...{ broker, figure, figures: [figure], spread: 0, perSecond: figure, brokerCpu: 1 },
+    ...{ generatorCpu: null, p50Us: 1, p99Us: 2, rssMiB: 3, lost: 0, isGeneratorBound: false },
   };
 }
 
@@ -62,7 +62,7 @@ test('the report has its table beside ours, with the name of the program', () =>
   const workload = workloads.find(({ id }) => id === 'qos1-4-4')!;
   const measurements = [measured('tidewire', 1_600_000), measured('mosquitto', 80_000)];
   const report = toReport({
-    ...{ version: 1, endToEnd: null, micro: null, scale: null, durable: null },
+    ...{ version: 2, endToEnd: null, micro: null, scale: null, durable: null },
     otherGenerator: {
       ...{ date: '2026-01-31', machine, generator: 'other' },
       settings: { rounds: 3, seconds: 3, warmupSeconds: 1 },
@@ -74,7 +74,7 @@ test('the report has its table beside ours, with the name of the program', () =>
     },
   });
   assert.match(report, '### With the load generator `other`');
-  assert.match(report, '| 1,600,000 | 80,000 | 20.0× | 15× | 22× | must |');
+  assert.match(report, '| 1,600,000 | 80,000 | 20.0× | 20.0–20.0 | 15× | 22× | must |');
 });
 
 test.run();
