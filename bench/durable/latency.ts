@@ -6,6 +6,7 @@
 import { BenchError } from '../bench-error.js';
 import { runLoad } from '../e2e/load-process.js';
 import type { LoadResult } from '../load/closed-loop.js';
+import { undisturbed } from '../undisturbed.js';
 import { RunningTarget, type Target } from './targets.js';
 
 const CLIENTS = 100;
@@ -62,7 +63,7 @@ export async function measureLatency(
   for (const one of cases) {
     const target = targets.find(({ id }) => id === one.target);
     if (target === undefined) continue;
-    const row = await runOnce(target, one, settings);
+    const row = await undisturbed(() => runOnce(target, one, settings), progress);
     const times = [row.p50Us, row.p99Us, row.p999Us].map((us) => (us / 1000).toFixed(1));
     progress(`PUBACK at ${row.sentPerS}/s, ${one.name}: ${times.join(', ')} ms (p50, p99, p999)`);
     rows.push(row);

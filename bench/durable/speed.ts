@@ -7,6 +7,7 @@ import { BenchError } from '../bench-error.js';
 import { runLoad } from '../e2e/load-process.js';
 import type { LoadResult } from '../load/closed-loop.js';
 import { median, spread } from '../statistics.js';
+import { undisturbed } from '../undisturbed.js';
 import { RunningTarget, type Target } from './targets.js';
 
 export interface DurableWorkload {
@@ -73,7 +74,7 @@ export async function measureSpeed(
   for (let round = 1; round <= settings.rounds; round++) {
     for (const workload of workloads) {
       for (const target of targets) {
-        const sample = await runOnce(target, workload, settings);
+        const sample = await undisturbed(() => runOnce(target, workload, settings), progress);
         const key = `${workload.id} ${target.id}`;
         samples.set(key, [...(samples.get(key) ?? []), sample]);
         progress(`round ${round}: ${workload.name}, ${target.name}: ${describe(sample)}`);

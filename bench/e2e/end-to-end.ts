@@ -8,6 +8,7 @@ import type { LoadResult } from '../load/closed-loop.js';
 import type { IdleResult } from '../load/idle.js';
 import { openFilesMax } from '../machine.js';
 import { median, spread } from '../statistics.js';
+import { undisturbed } from '../undisturbed.js';
 import { BrokerProcess } from './broker-process.js';
 import type { Broker } from './brokers.js';
 import { runLoad } from './load-process.js';
@@ -72,7 +73,8 @@ export async function measureEndToEnd(
       for (const broker of brokers) {
         const key = `${workload.id} ${broker.id}`;
         if (round > 1 && !samples.has(key)) continue;
-        const sample = await runOnce(broker, workload, options, settings).catch((error) => {
+        const run = () => runOnce(broker, workload, options, settings);
+        const sample = await undisturbed(run, progress).catch((error) => {
           return refusalOf(broker, error);
         });
         const line = `round ${round}: ${workload.name}, ${broker.name}:`;
