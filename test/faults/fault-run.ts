@@ -78,6 +78,7 @@ class FaultRun {
   private readonly pauses = new PauseMeter();
   private readonly injected = new Map<FaultKind, number>();
   private readonly timeline: { readonly kind: FaultKind; readonly atMs: number }[] = [];
+  private readonly told = new Set<string>();
   private kills = 0;
   private joiners = 0;
 
@@ -219,9 +220,9 @@ class FaultRun {
       ...(stalled === '' ? [] : [`at the end: ${stalled}`]),
       ...anomalies.map((anomaly) => this.describe(anomaly)),
       ...crowd.breaches,
+      ...crowd.retained.lost,
       ...wills.lost.map((name) => `the will of ${name} was not published`),
       ...wills.repeated.map((name) => `the will of ${name} was published too often`),
-      ...crowd.retained.lost,
       ...broker.troubles.filter((line) => !store.isExpectedTrouble(line)),
     ];
     return {
@@ -265,15 +266,27 @@ class FaultRun {
     this.pauses.onFault(kind, nowMs);
   }
 
+  /** The findings are told as they come: whoever ends the run early knows them, too. */
   private say(): void {
-    const { ledger, retained } = this.crowd;
+    const { ledger } = this.crowd;
     const acknowledged = ledger.acknowledged(1) + ledger.acknowledged(2);
-    const bad = ledger.readers.reduce((n, one) => n + one.repeatedQos2 + one.orderBroken, 0);
+    const found = this.found();
     this.options.onProgress?.(
       `${(ledger.nowMs / 1_000).toFixed(0)} s: ${this.timeline.length} faults, ` +
         `${this.kills} kills, ${acknowledged} acknowledged, ${ledger.backlog} behind, ` +
-        `${bad + retained.lost.length + this.crowd.breaches.length} findings`,
+        `${found.length} findings`,
     );
+    for (const finding of found) {
+      if (!this.told.has(finding)) this.options.onProgress?.(`  ${finding}`);
+      this.told.add(finding);
+    }
+  }
+
+  /** What is wrong already, whatever comes. */
+  private found(): string[] {
+    const { ledger, breaches, retained } = this.crowd;
+    const anomalies = ledger.readers.flatMap(({ anomalies: noted }) => noted);
+    return [...anomalies.map((anomaly) => this.describe(anomaly)), ...breaches, ...retained.lost];
   }
 
   private async pass(ms: number): Promise<void> {

@@ -73,6 +73,25 @@ test('finds a first delivery that comes after a later message, but not a late re
   assert.is(reader.orderBroken, 1);
 });
 
+test('of a QoS 1 repeat from before SUBACK no order is expected, of all else it is', () => {
+  const { ledger, atLeastOnce, exactlyOnce } = setup();
+  const joiner = ledger.addReader('joiner', 1);
+  for (const stream of [atLeastOnce, exactlyOnce]) for (let n = 0; n < 3; n++) stream.take();
+  joiner.onMessage(atLeastOnce.index, 1, 1);
+  joiner.onMessage(atLeastOnce.index, 0, 2);
+  joiner.join();
+  joiner.onMessage(atLeastOnce.index, 2, 3);
+  assert.is(joiner.orderBroken, 0);
+
+  for (const stream of [atLeastOnce, exactlyOnce]) for (let n = 0; n < 2; n++) stream.take();
+  joiner.onMessage(atLeastOnce.index, 4, 4);
+  joiner.onMessage(atLeastOnce.index, 3, 5);
+  assert.is(joiner.orderBroken, 1);
+  joiner.onMessage(exactlyOnce.index, 2, 6);
+  joiner.onMessage(exactlyOnce.index, 1, 7);
+  assert.is(joiner.orderBroken, 2);
+});
+
 test('finds what was never sent', () => {
   const { exactlyOnce, reader } = setup();
   reader.onMessage(exactlyOnce.index, 0, 1);

@@ -115,12 +115,20 @@ export class Reader {
     seen[number] = 1;
     if (this.hasJoined && number >= this.floor(streamIndex)) this.receivedDue++;
     const highest = this.highest[streamIndex] ?? -1;
-    if (number < highest) {
+    if (number >= highest) {
+      this.highest[streamIndex] = number;
+    } else if (!this.mayBeLate(stream, number)) {
       this.orderBroken++;
       this.note('order', stream, number, nowMs);
-    } else {
-      this.highest[streamIndex] = number;
     }
+  }
+
+  /**
+   * A QoS 1 message of before SUBACK that its publisher repeats: the broker had it when there was
+   * no subscription yet, and later ones when there was. QoS 2 knows no such repeat.
+   */
+  private mayBeLate({ index, qos }: Stream, number: number): boolean {
+    return qos === 1 && (!this.hasJoined || number < this.floor(index));
   }
 
   /** Acknowledged messages that never came; those kept as anomalies are told to `onLost`. */
