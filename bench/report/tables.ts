@@ -2,6 +2,7 @@
 import type { WorkloadResult } from '../e2e/end-to-end.js';
 import {
   type EndToEndSection,
+  type Factor,
   factorOf,
   type MicroSection,
   measurementOf,
@@ -47,11 +48,16 @@ function summaryRow(
     workload.name,
     ...figures,
     factor === null || isMemory ? '–' : `${times(factor.middle)}×`,
-    factor === null || isMemory ? '–' : `${times(factor.least)}–${times(factor.most)}`,
+    factor === null || isMemory ? '–' : rangeOf(factor),
     limit(workload.must),
     limit(workload.aim),
     verdictOf(row),
   ];
+}
+
+/** Of a single round there is none. */
+function rangeOf({ least, most }: Factor): string {
+  return least === most ? '–' : `${times(least)}–${times(most)}`;
 }
 
 export function times(factor: number): string {
