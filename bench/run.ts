@@ -33,7 +33,7 @@ import { detailTable, microTable, scaleTable, summaryTable, toText } from './rep
 import { measureScale } from './scale/scale.js';
 
 const fullSettings: EndToEndSettings = { rounds: 3, seconds: 3, warmupSeconds: 1 };
-const quickSettings: EndToEndSettings = { rounds: 1, seconds: 1, warmupSeconds: 0.5 };
+const quickSettings: EndToEndSettings = { rounds: 1, attempts: 1, seconds: 1, warmupSeconds: 0.5 };
 const scaleSizes = [1_000_000, 10_000_000];
 const quickScaleSizes = [1_000_000];
 /** Other work than this makes figures noisy. */

@@ -22,8 +22,8 @@ const full: DurableSettings = {
   startUp: { retained: 1_000_000, sessions: 100_000, queued: 10 },
 };
 const quick: DurableSettings = {
-  speed: { rounds: 1, seconds: 1, warmupSeconds: 0.5 },
-  latency: { ratePerS: 10_000, seconds: 2, warmupSeconds: 2 },
+  speed: { rounds: 1, attempts: 1, seconds: 1, warmupSeconds: 0.5 },
+  latency: { ratePerS: 10_000, attempts: 1, seconds: 2, warmupSeconds: 2 },
   backlog: 50_000,
   startUp: { retained: 10_000, sessions: 1_000, queued: 10 },
 };

@@ -51,6 +51,8 @@ export interface LatencySettings {
   readonly ratePerS: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
+  /** Of each sample while the machine is not quiet; left out: see `undisturbed`. */
+  readonly attempts?: number;
 }
 
 export async function measureLatency(
@@ -63,7 +65,11 @@ export async function measureLatency(
   for (const one of cases) {
     const target = targets.find(({ id }) => id === one.target);
     if (target === undefined) continue;
-    const row = await undisturbed(() => runOnce(target, one, settings), progress);
+    const row = await undisturbed(
+      () => runOnce(target, one, settings),
+      progress,
+      settings.attempts,
+    );
     const times = [row.p50Us, row.p99Us, row.p999Us].map((us) => (us / 1000).toFixed(1));
     progress(`PUBACK at ${row.sentPerS}/s, ${one.name}: ${times.join(', ')} ms (p50, p99, p999)`);
     rows.push(row);

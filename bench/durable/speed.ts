@@ -35,6 +35,8 @@ export const durableWorkloads: readonly DurableWorkload[] = [
 
 export interface SpeedSettings {
   readonly rounds: number;
+  /** Of each sample while the machine is not quiet; left out: see `undisturbed`. */
+  readonly attempts?: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
 }
@@ -74,7 +76,11 @@ export async function measureSpeed(
   for (let round = 1; round <= settings.rounds; round++) {
     for (const workload of workloads) {
       for (const target of targets) {
-        const sample = await undisturbed(() => runOnce(target, workload, settings), progress);
+        const sample = await undisturbed(
+          () => runOnce(target, workload, settings),
+          progress,
+          settings.attempts,
+        );
         const key = `${workload.id} ${target.id}`;
         samples.set(key, [...(samples.get(key) ?? []), sample]);
         progress(`round ${round}: ${workload.name}, ${target.name}: ${describe(sample)}`);

@@ -24,6 +24,8 @@ export interface EndToEndSettings {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
+  /** Of each sample while the machine is not quiet; left out: see `undisturbed`. */
+  readonly attempts?: number;
   /** See `LoadRequest`. */
   readonly generator?: string | null;
 }
@@ -77,7 +79,7 @@ export async function measureEndToEnd(
         // Memory does not depend on who has the processors.
         const sample = await (workload.kind === 'memory'
           ? run()
-          : undisturbed(run, progress)
+          : undisturbed(run, progress, settings.attempts)
         ).catch((error) => refusalOf(broker, error));
         const line = `round ${round}: ${workload.name}, ${broker.name}:`;
         if (typeof sample === 'string') {

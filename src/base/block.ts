@@ -95,6 +95,15 @@ export function moveBytes(
   while (start < end) target[at++] = source[start++]!;
 }
 
+/** Big-endian, without a check of the range; returns the index behind it. */
+export function writeU32(bytes: Buffer, value: number, at: number): number {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+  return at + 4;
+}
+
 /**
  * Hands out runs of bytes from blocks of one size. A run lives as long as somebody holds its
  * block, so short-lived and long-lived runs should come from different slabs.

@@ -91,10 +91,10 @@ export class TopicTable {
    */
   fromName(name: string): Topic {
     const bytes = Buffer.from(name);
-    return this.find(bytes, 0, bytes.length, LEVELS_UNLIMITED);
+    return this.fromStore(bytes, 0, bytes.length);
   }
 
-  /** As `fromName`, of a name in UTF-8. @throws MqttError as `fromName` */
+  /** As `fromName`, of its bytes. @throws MqttError as `fromName`, 0x81 for ill-formed UTF-8 */
   fromStore(bytes: Buffer, start: number, end: number): Topic {
     return this.find(bytes, start, end, LEVELS_UNLIMITED);
   }

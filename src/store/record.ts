@@ -12,7 +12,7 @@
  *     u32  length of the properties       raw MQTT 5.0 properties
  *     …    payload, to the end
  */
-import { moveBytes } from '../base/block.js';
+import { moveBytes, writeU32 } from '../base/block.js';
 import { BrokerError } from '../base/errors.js';
 
 const VERSION = 1;
@@ -107,14 +107,14 @@ export function encodeRecord(source: RecordSource): Buffer {
     (expires ? EXPIRES : 0);
   let at = writeText(record, 2, topic, topicLength);
   record[at++] = idCount;
-  for (let index = 0; index < idCount; index++) at = writeU32(record, at, ids[index]!);
+  for (let index = 0; index < idCount; index++) at = writeU32(record, ids[index]!, at);
   at = writeText(record, at, sharedFilter, sharedLength);
   if (publisherId !== null) at = writeText(record, at, publisherId, publisherLength);
   if (expires) {
     at = record.writeDoubleBE(source.expiresAtMs, at);
-    at = writeU32(record, at, source.expiryAt);
+    at = writeU32(record, source.expiryAt, at);
   }
-  at = writeU32(record, at, source.payloadStart - propertiesStart);
+  at = writeU32(record, source.payloadStart - propertiesStart, at);
   moveBytes(bytes, propertiesStart, end, record, at);
   return record;
 }
@@ -234,14 +234,6 @@ function writeText(record: Buffer, at: number, text: string, length: number): nu
     for (let index = 0; index < length; index++) record[start + index] = text.charCodeAt(index);
   }
   return start + length;
-}
-
-function writeU32(record: Buffer, at: number, value: number): number {
-  record[at] = value >>> 24;
-  record[at + 1] = value >>> 16;
-  record[at + 2] = value >>> 8;
-  record[at + 3] = value;
-  return at + 4;
 }
 
 function textEnd(bytes: Buffer, at: number): number {

@@ -18,6 +18,7 @@ async function measured(stolen: readonly number[]): Promise<{ result: number; li
   const result = await undisturbed(
     run,
     (line) => lines.push(line),
+    6,
     () => now,
   );
   return { result, lines };
@@ -49,7 +50,7 @@ test('what a run throws ends it', async () => {
   };
   const times = () => ({ used: 0, stolen: 0 });
   try {
-    await undisturbed(run, () => undefined, times);
+    await undisturbed(run, () => undefined, 6, times);
     assert.unreachable();
   } catch (error) {
     assert.match((error as Error).message, 'no broker there');

@@ -1,8 +1,9 @@
 /** The call of the append script: messages, what is acknowledged, what was sent. Hot path. */
+import { writeU32 } from '../../base/block.js';
 import { refused } from '../answers.js';
 import { type Taken, type WriteOutcome, WriteStatus } from '../store.js';
 import { Call } from './call.js';
-import { type CommandBuffer, writeU32, writeU48, writeU64 } from './command-buffer.js';
+import { type CommandBuffer, writeU48, writeU64 } from './command-buffer.js';
 import { APPEND_HEAD_BYTES, appendScript } from './scripts/append.js';
 import type { SessionLane } from './session-lane.js';
 import type { WriteItem } from './write-item.js';

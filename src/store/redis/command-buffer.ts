@@ -126,11 +126,3 @@ export function writeU64(bytes: Buffer, value: number, at: number): number {
 export function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
 }
-
-export function writeU32(bytes: Buffer, value: number, at: number): number {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
-  return at + 4;
-}

@@ -5,8 +5,9 @@
  *     s<u16 length of client id><client id><filter>
  *                                           u64 epoch, u8 options, u32 identifier
  */
+import { writeU32 } from '../../base/block.js';
 import type { StoredSubscription } from '../store.js';
-import { readU64, writeU32, writeU64 } from './command-buffer.js';
+import { readU64, writeU64 } from './command-buffer.js';
 
 const RETAINED = 0x72;
 const SUBSCRIPTION = 0x73;

@@ -1,8 +1,9 @@
 /** The call of the session script: several writes, each with whatever it has. */
+import { writeU32 } from '../../base/block.js';
 import { refused } from '../answers.js';
 import { type Append, type SessionWrite, Taken, type WriteOutcome, WriteStatus } from '../store.js';
 import { Call } from './call.js';
-import { type CommandBuffer, writeU32, writeU48, writeU64 } from './command-buffer.js';
+import { type CommandBuffer, writeU48, writeU64 } from './command-buffer.js';
 import { encodeOptions } from './map-entries.js';
 import { MESSAGE_HEAD_BYTES } from './scripts/queue.js';
 import { SEGMENT_HEAD_BYTES, SegmentFlag, sessionScript } from './scripts/session.js';
