@@ -9,6 +9,7 @@ export interface BenchOptions {
   readonly endToEnd: boolean;
   readonly scale: boolean;
   readonly durable: boolean;
+  readonly cluster: boolean;
   readonly writeBaseline: boolean;
   /** Of the end-to-end part; null: as many as it has by itself. */
   readonly rounds: number | null;
@@ -18,10 +19,11 @@ export interface BenchOptions {
 }
 
 export const usage = `npm run bench -- [options]
-  --micro, --e2e, --durable, --scale
+  --micro, --e2e, --durable, --cluster, --scale
                            only these parts (default: all of them)
   --only PATTERN           only what matches this regular expression (of the durable part also
-                           latency, drain, start); nothing is written to files
+                           latency, drain, start; of the cluster's latency, subscription, join);
+                           nothing is written to files
   --rounds N               so many rounds of the end-to-end part instead of 3
   --generator FILE         the end-to-end part, with this load generator instead of ours: a program
                            with the same options and the same line of results
@@ -30,7 +32,7 @@ export const usage = `npm run bench -- [options]
 `;
 
 const ROUNDS_MAX = 100;
-const parts = ['--micro', '--e2e', '--durable', '--scale'];
+const parts = ['--micro', '--e2e', '--durable', '--cluster', '--scale'];
 const flagNames = ['--quick', ...parts, '--write-baseline', '--help'];
 
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
@@ -58,6 +60,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     endToEnd: isAll || generator !== null || flags.has('--e2e'),
     scale: isAll || flags.has('--scale'),
     durable: isAll || flags.has('--durable'),
+    cluster: isAll || flags.has('--cluster'),
     writeBaseline: wantsBaseline,
     rounds,
     generator,

@@ -9,8 +9,9 @@ export const compiledSources = fileURLToPath(new URL('../src/', import.meta.url)
 export const loadScript = fileURLToPath(new URL('./load.js', import.meta.url));
 export const aedesScript = fileURLToPath(new URL('./peers/aedes.js', import.meta.url));
 export const aedesRedisScript = fileURLToPath(new URL('./peers/aedes-redis.js', import.meta.url));
-/** A module's address, as Node's `--import` takes it. */
+/** Addresses of modules, as Node's `--import` takes them. */
 export const figuresProbe = new URL('./durable/figures-probe.js', import.meta.url).href;
+export const memoryProbe = new URL('./cluster/memory-probe.js', import.meta.url).href;
 export const resultsFile = `${projectRoot}bench/results/latest.json`;
 export const baselineFile = `${projectRoot}bench/baseline.json`;
 export const reportFile = `${projectRoot}docs/benchmarks.md`;

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { basename } from 'node:path';
 import { BenchError } from './bench-error.js';
+import { measureCluster } from './cluster/cluster.js';
 import { measureDurable } from './durable/durable.js';
 import { type Broker, findAedes, findMosquitto, findTidewire } from './e2e/brokers.js';
 import { type EndToEndSettings, measureEndToEnd } from './e2e/end-to-end.js';
@@ -17,9 +18,11 @@ import { measureMicro } from './micro/run-micro.js';
 import { type BenchOptions, parseBenchOptions, usage } from './options.js';
 import { chartFile, reportFile, resultsFile } from './paths.js';
 import { toChart } from './report/bar-chart.js';
+import { clusterTables } from './report/cluster-tables.js';
 import { durableTables } from './report/durable-tables.js';
 import { toReport } from './report/markdown.js';
 import {
+  type ClusterSection,
   type DurableSection,
   type EndToEndSection,
   type MicroSection,
@@ -32,14 +35,15 @@ import {
 import { detailTable, microTable, scaleTable, summaryTable, toText } from './report/tables.js';
 import { measureScale } from './scale/scale.js';
 
-const fullSettings: EndToEndSettings = { rounds: 3, seconds: 3, warmupSeconds: 1 };
+/** The engine compiles for a second or two. */
+const fullSettings: EndToEndSettings = { rounds: 3, seconds: 3, warmupSeconds: 2 };
 const quickSettings: EndToEndSettings = { rounds: 1, attempts: 1, seconds: 1, warmupSeconds: 0.5 };
 const scaleSizes = [1_000_000, 10_000_000];
 const quickScaleSizes = [1_000_000];
 /** Other work than this makes figures noisy. */
 const QUIET_LOAD = 0.5;
 const needsProcFs =
-  'End to end and durable: left out, since CPU time of others is read from /proc (Linux).';
+  'End to end, durable, cluster: left out, since CPU time of others is read from /proc (Linux).';
 
 try {
   await main(parseBenchOptions(process.argv.slice(2)));
@@ -57,9 +61,10 @@ async function main(options: BenchOptions): Promise<void> {
   const micro = options.micro ? runMicro(options, head) : null;
   const endToEnd = options.endToEnd ? await runEndToEnd(options, head) : null;
   const durable = options.durable ? await runDurable(options, head) : null;
+  const cluster = options.cluster ? await runCluster(options, head) : null;
   const scale = options.scale ? await runScale(options, head) : null;
   if (options.writeBaseline) await writeBaseline(print);
-  if ([micro, endToEnd, durable, scale].every((part) => part === null)) return;
+  if ([micro, endToEnd, durable, cluster, scale].every((part) => part === null)) return;
   if (options.isQuick || options.only !== null) {
     return print('A partial or quick run: nothing was written to files.');
   }
@@ -75,6 +80,7 @@ async function main(options: BenchOptions): Promise<void> {
     micro: micro ?? before.micro,
     scale: scale ?? before.scale,
     durable: durable ?? before.durable,
+    cluster: cluster ?? before.cluster,
   });
 }
 
@@ -140,6 +146,21 @@ async function runDurable(
   const section = { ...head, ...results };
   for (const { title, table } of durableTables(section)) print(`\n${title}\n${toText(table)}`);
   return section;
+}
+
+async function runCluster(
+  options: BenchOptions,
+  head: SectionHead,
+): Promise<ClusterSection | null> {
+  if (!hasProcFs) {
+    print(needsProcFs);
+    return null;
+  }
+  const isWanted = (name: string) => options.only === null || options.only.test(name);
+  const results = await measureCluster(options.isQuick, isWanted, print);
+  if (results === null) return null;
+  for (const { title, table } of clusterTables(results)) print(`\n${title}\n${toText(table)}`);
+  return { ...head, ...results };
 }
 
 async function runScale(options: BenchOptions, head: SectionHead): Promise<ScaleSection | null> {

@@ -33,6 +33,10 @@ export class RawClient {
   rawBytes: Buffer = Buffer.alloc(0);
   connack: Packet | null = null;
   isClosed = false;
+  /** Clients at every broker of a cluster, whose fences follow that of the publisher. */
+  witnesses: () => Promise<readonly RawClient[]> = async () => [];
+  /** In a cluster: what it acknowledged is on record for the broker that it connects to next. */
+  settle: () => Promise<void> = async () => undefined;
   private readonly wire: Wire;
   private readonly observer: Observer;
   private pending: Buffer = Buffer.alloc(0);
@@ -171,9 +175,18 @@ export class RawClient {
 
   /**
    * Everything that came up to now: `publisher` sends one more message, on a topic of its own at
-   * `qos`, and what arrived before it is returned, untaken and unacknowledged.
+   * `qos`, and what arrived before it is returned, untaken and unacknowledged. In a cluster
+   * each broker sends one more: what came from there comes before it.
    */
   async fence(publisher: RawClient, qos = 0): Promise<Packet[]> {
+    const before = await this.fenceOf(publisher, qos);
+    for (const witness of await this.witnesses()) {
+      before.push(...(await this.fenceOf(witness, qos)));
+    }
+    return before;
+  }
+
+  private async fenceOf(publisher: RawClient, qos: number): Promise<Packet[]> {
     const topic = `fence/${process.pid}/${++fences}`;
     await publisher.ping();
     await this.subscribe(topic, qos);
@@ -212,6 +225,7 @@ export class RawClient {
 
   /** DISCONNECT, close, and wait until the connection is gone. */
   async disconnect(fields: build.ReasonFields = {}): Promise<void> {
+    await this.settle();
     this.send(build.disconnect(this.version, fields));
     this.wire.end();
     await this.until('a close after DISCONNECT', () => this.isClosed, DEADLINE_MS);

@@ -1,17 +1,24 @@
-/** docs/conformance.md: what holds, statement by statement, for Tidewire and for Mosquitto. */
+/**
+ * docs/conformance.md: what holds, statement by statement, for Tidewire, for a cluster of it and
+ * for Mosquitto.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Result } from './runner.js';
 import type { StatementEntry, Statements } from './statements.js';
 
+/** Title of the column of `LocalCluster`. */
+export const clusterTitle = 'Cluster';
+
 export interface Column {
-  /** `Tidewire`, `Mosquitto`. */
+  /** `Tidewire`, `Cluster`, `Mosquitto`. */
   readonly title: string;
   /** What ran: `tidewire 0.1.0`. */
   readonly version: string;
   readonly results: readonly Result[];
 }
 
-type Verdict = 'yes' | 'no' | 'n/a';
+/** `one`: it holds in a cluster, in tests whose clients were all at one broker. */
+type Verdict = 'yes' | 'one' | 'no' | 'n/a';
 
 /** Test name → who is right where Mosquitto fails it. */
 export type Differences = Readonly<Record<string, string>>;
@@ -52,6 +59,11 @@ export function writeReport(
     'strictly',
     'in every test. A statement holds when all of its tests pass.',
     '',
+    '`-- --cluster`, the column Cluster, is three brokers of this repository on one Redis Cluster',
+    'of three primaries and three replicas: the clients of each test connect in turn. *yes* there',
+    'means that clients at different brokers showed the statement, *one* that it is about a',
+    'connection by itself, which is to a broker of the cluster.',
+    '',
     ...summary(statements, columns),
     ...tests(columns),
     ...differenceList(differences, columns),
@@ -75,7 +87,7 @@ function summary(statements: Statements, columns: readonly Column[]): string[] {
     const holds = columns.map((column) => {
       const verdicts = tested.map((entry) => verdict(entry, column));
       const na = verdicts.filter((one) => one === 'n/a').length;
-      const yes = verdicts.filter((one) => one === 'yes').length;
+      const yes = verdicts.filter((one) => one === 'yes' || one === 'one').length;
       return na === 0 ? `${yes}` : `${yes} (${na} n/a)`;
     });
     const counts = [all.length, tested.length, all.length - tested.length];
@@ -134,7 +146,22 @@ function verdict(entry: StatementEntry, column: Column): Verdict {
     column.results.find((one) => one.name === name),
   );
   if (results.some((one) => one?.status === 'failed')) return 'no';
-  return results.some((one) => one?.status === 'passed') ? 'yes' : 'n/a';
+  const passed = results.filter((one) => one?.status === 'passed');
+  if (passed.length === 0) return 'n/a';
+  if (column.title !== clusterTitle) return 'yes';
+  return passed.some((one) => one?.isAcross) ? 'yes' : 'one';
+}
+
+/** `3.1.1: 80 of 132`: statements that tests with clients at different brokers showed. */
+export function acrossBrokers(statements: Statements, results: readonly Result[]): string {
+  const column: Column = { title: clusterTitle, version: '', results };
+  const counts = Object.entries(statements).map(([label, entries]) => {
+    const verdicts = Object.values(entries)
+      .filter((entry) => (entry.tests ?? []).length > 0)
+      .map((entry) => verdict(entry, column));
+    return `${label}: ${verdicts.filter((one) => one === 'yes').length} of ${verdicts.length}`;
+  });
+  return counts.join(', ');
 }
 
 function titles(columns: readonly Column[], before: string): string {

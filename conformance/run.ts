@@ -7,9 +7,18 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Broker, LocalBroker, RemoteBroker } from './brokers/broker.js';
+import { LocalCluster } from './brokers/cluster.js';
 import { messageOf } from './expect.js';
 import { type Options, parseOptions } from './options.js';
-import { type Column, readDifferences, unexplained, unneeded, writeReport } from './report.js';
+import {
+  acrossBrokers,
+  type Column,
+  clusterTitle,
+  readDifferences,
+  unexplained,
+  unneeded,
+  writeReport,
+} from './report.js';
 import { type Result, run } from './runner.js';
 import { selfCheck } from './self-check.js';
 import { checkStatements, readStatements, syncStatements } from './statements.js';
@@ -35,16 +44,22 @@ async function main(options: Options): Promise<number> {
   for (const fault of faults) print(fault);
   if (options.isReport) return report(faults.length);
   const results = await runAgainst(chooseBroker(options), options.only);
+  if (options.isCluster) summarizeAcross(results);
   return summarize(results, faults.length);
 }
 
-/** Both brokers, one after the other, and the report; fails when Tidewire or the report does. */
+/** All of them, one after the other, and the report; fails when Tidewire or the report does. */
 async function report(faults: number): Promise<number> {
   const results = await runAgainst(tidewire(), '');
   const status = summarize(results, faults);
+  const clusterResults = await runAgainst(new LocalCluster(tidewireCommand()), '');
+  summarizeAcross(clusterResults);
+  const clusterStatus = summarize(clusterResults, 0);
   const mosquittoResults = await runAgainst(mosquitto(), '');
+  const version = `Tidewire ${firstLine(tidewireCommand())}`;
   const columns: Column[] = [
-    { title: 'Tidewire', version: `Tidewire ${firstLine(tidewireCommand())}`, results },
+    { title: 'Tidewire', version, results },
+    { title: clusterTitle, version: `${version}, three brokers`, results: clusterResults },
     { title: 'Mosquitto', version: mosquittoVersion(), results: mosquittoResults },
   ];
   const differences = readDifferences(differencesFile);
@@ -52,7 +67,7 @@ async function report(faults: number): Promise<number> {
   for (const text of [...wrong, ...unneeded(differences, mosquittoResults)]) print(text);
   writeReport(reportFile, readStatements(statementsFile), columns, differences);
   print(`conformance: wrote ${reportFile}`);
-  return status === 0 && wrong.length === 0 ? 0 : 1;
+  return status === 0 && clusterStatus === 0 && wrong.length === 0 ? 0 : 1;
 }
 
 async function runAgainst(broker: Broker, only: string): Promise<Result[]> {
@@ -83,12 +98,20 @@ function summarize(results: readonly Result[], faults: number): number {
   return failed.length === 0 && faults === 0 && passed > 0 ? 0 : 1;
 }
 
+/** Which statements were about clients at different brokers. */
+function summarizeAcross(results: readonly Result[]): void {
+  const tests = results.filter((one) => one.isAcross).length;
+  const counts = acrossBrokers(readStatements(statementsFile), results);
+  print(`across brokers: ${tests} tests; statements shown there ${counts}`);
+}
+
 function reasons(skipped: readonly Result[]): string {
   return [...new Set(skipped.map((one) => one.text))].join('; ');
 }
 
 function chooseBroker(options: Options): Broker {
   if (options.remote !== null) return new RemoteBroker(options.remote);
+  if (options.isCluster) return new LocalCluster(tidewireCommand());
   return options.isMosquitto ? mosquitto() : tidewire();
 }
 

@@ -9,12 +9,18 @@ import { systemClock } from './base/clock.js';
 import { BrokerError } from './base/errors.js';
 import { type Log, silentLog } from './base/log.js';
 import { XorShift32 } from './base/prng.js';
+import { alwaysOurs, type BridgeLease } from './bridge/bridge-lease.js';
+import { Bridges } from './bridge/bridges.js';
 import type { Access } from './broker/access.js';
 import { BrokerCore } from './broker/core.js';
 import { type Observer, silentObserver } from './broker/observer.js';
 import { reconfigure } from './broker/reconfigure.js';
 import { type Entrance, Restore } from './broker/restore.js';
+import { Cluster } from './cluster/cluster.js';
+import { drain, drainMs } from './cluster/drain.js';
 import type { AccessConfig, Config, ListenerConfig } from './config/config.js';
+import { History } from './history/history.js';
+import { Presence, withPresence } from './history/presence.js';
 import { Admission, type RefusalReason } from './listen/admission.js';
 import { createListener, type Listener } from './listen/listener.js';
 import { DroppedLog } from './ops/dropped-log.js';
@@ -40,6 +46,8 @@ export interface AssemblyOptions {
   readonly store?: Store | null;
   /** The store can keep its promises no longer: nothing more is acknowledged. Absent: throws. */
   readonly onStoreFailed?: (error: Error) => void;
+  /** Which broker of a cluster runs a bridge; absent: this one runs all of its own. */
+  readonly bridgeLease?: BridgeLease;
   /** False: plain TCP goes through `net.Socket` as well. */
   readonly fastEdge?: boolean;
 }
@@ -67,12 +75,21 @@ export class Assembly {
   private readonly droppedLog: DroppedLog;
   private ticker: NodeJS.Timeout | null = null;
   private isStoreOpen = false;
+  /** With brokers that share the store; null: it is this broker's alone. */
+  cluster: Cluster | null = null;
+  /** Null before the start. */
+  bridges: Bridges | null = null;
+  private readonly presence: Presence | null;
+  /** Of messages, or presence events; null: none is kept. */
+  history: History | null = null;
 
   constructor(config: Config, options: AssemblyOptions = {}) {
     this.config = config;
     this.options = options;
     this.log = options.log ?? silentLog;
     this.droppedLog = new DroppedLog(this.log, systemClock);
+    this.presence = options.store?.fabric == null ? null : new Presence(options.store.fabric);
+    const observer = withDrops(options.observer ?? silentObserver, this.droppedLog);
     this.core = new BrokerCore({
       delivery: config.delivery,
       limits: config.limits,
@@ -80,7 +97,7 @@ export class Assembly {
       clock: systemClock,
       prng: new XorShift32(randomInt(1, 2 ** 31)),
       log: this.log,
-      observer: withDrops(options.observer ?? silentObserver, this.droppedLog),
+      observer: withPresence(observer, config.history.hasPresence ? this.presence : null),
       store: options.store ?? null,
       schedule: setImmediate,
     });
@@ -99,10 +116,19 @@ export class Assembly {
   /** Reads the access files, loads the store and binds all listeners. @throws BrokerError */
   async start(): Promise<void> {
     for (const { access } of this.config.listeners) this.openAccess(access);
+    const first = this.config.listeners[0]!;
+    const lease: BridgeLease = this.options.bridgeLease ?? {
+      acquire: (name, holder) => (this.cluster?.posts ?? alwaysOurs).acquire(name, holder),
+    };
+    const bridges = new Bridges(this.core, this.openAccess(first.access), lease);
+    bridges.create(this.config.bridges);
+    this.bridges = bridges;
     try {
-      await this.openStore(this.config.listeners[0]!);
+      await this.openStore(first);
+      await bridges.start();
       for (const listener of this.config.listeners) await this.listen(listener);
     } catch (error) {
+      await bridges.stop();
       await this.closeListeners();
       await this.closeStore();
       throw error;
@@ -120,19 +146,36 @@ export class Assembly {
     const { store } = this.options;
     if (store == null || this.isStoreOpen) return;
     const entranceOf = (name: string): Entrance => {
+      const ofBridge = this.bridges?.entranceOf(name) ?? null;
+      if (ofBridge !== null) return ofBridge;
       const listener = this.config.listeners.find((one) => one.name === name) ?? fallback;
       return { listener, access: this.openAccess(listener.access) };
     };
     const restore = new Restore(this.core, entranceOf);
+    const { fabric } = store;
+    const cluster =
+      fabric === null ? null : new Cluster(this.core, store, fabric, restore, fallback);
     try {
-      await store.open(restore, this.storeObserver());
+      await store.open(restore, this.storeObserver(), cluster?.observer);
     } catch (error) {
       restore.undo();
       throw error;
     }
     this.isStoreOpen = true;
+    cluster?.begin();
+    this.cluster = cluster;
+    await this.openHistory(store);
     // Sessions and messages that expired meanwhile are gone before the first client comes.
     this.core.tick();
+  }
+
+  /** @throws BrokerError `HISTORY` */
+  private async openHistory(store: Store): Promise<void> {
+    const { history } = this.config;
+    if (store.history === null || this.presence === null) return;
+    if (history.filters.length === 0 && !history.hasPresence) return;
+    this.history = new History(this.core, store, history, this.presence);
+    await this.history.open();
   }
 
   private storeObserver(): StoreObserver {
@@ -152,6 +195,7 @@ export class Assembly {
     if (!this.isStoreOpen) return;
     this.isStoreOpen = false;
     this.core.journal?.close();
+    this.history?.close();
     await this.options.store!.close();
   }
 
@@ -212,18 +256,33 @@ export class Assembly {
       return Object.freeze({ ...listener, access: access[index]!, tls });
     });
     this.config = Object.freeze({ ...next, listeners: Object.freeze(listeners) });
+    for (const error of this.bridges?.reload(next.bridges) ?? []) {
+      errors.push(error);
+      kept.push('bridges whose files cannot be used');
+    }
     const { delivery, limits, log } = next;
     this.admission.setLimits(limits);
     reconfigure(this.core, { delivery, limits, logsConnections: log.connectionMessages });
     return { config: this.config, errors, kept };
   }
 
+  /** Milliseconds that `close` takes to send clients to other brokers, beside all else. */
+  get drainMs(): number {
+    if (!this.cluster?.hasPeers) return 0;
+    return drainMs(this.core.connections.size, this.config.drainRate);
+  }
+
   /** Says goodbye to everybody and resolves when all sockets are closed. */
   async close(): Promise<void> {
     if (this.ticker !== null) clearInterval(this.ticker);
     this.ticker = null;
+    await this.bridges?.stop();
     this.core.isShuttingDown = true;
     const closing = this.closeListeners();
+    if (this.cluster?.hasPeers) {
+      const { drainRate, serverReference } = this.config;
+      await drain(this.core, { rate: drainRate, serverReference });
+    }
     this.core.shutdown(ReasonCode.ServerShuttingDown);
     await closing;
     await this.drained();
@@ -244,6 +303,8 @@ export class Assembly {
   private tick(): void {
     if (this.ticker === null) return;
     this.core.tick();
+    this.cluster?.tick();
+    this.history?.tick();
     this.guard.tick();
     this.droppedLog.tick();
   }

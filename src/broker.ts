@@ -8,7 +8,7 @@ import { type ParsedConfig, parseConfig } from './config/mosquitto-conf.js';
 import { tuneEngine } from './engine.js';
 import { Service } from './service.js';
 
-/** Longest time that a shutdown may take; then the process ends anyway. */
+/** Longest time that a shutdown may take, beside a drain; then the process ends anyway. */
 const SHUTDOWN_MS = 4_500;
 
 const version = (): string => {
@@ -35,7 +35,7 @@ async function run(options: RunOptions): Promise<void> {
     // Ctrl-C under npm arrives twice.
     if (isStopping) return;
     isStopping = true;
-    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
+    setTimeout(() => process.exit(1), SHUTDOWN_MS + service.drainMs).unref();
     void service.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', stop);
@@ -52,6 +52,11 @@ async function redisCheck(args: readonly string[]): Promise<void> {
   process.exitCode = await runRedisCheckCommand(args, processRedisCheckIo());
 }
 
+async function history(args: readonly string[]): Promise<void> {
+  const { processHistoryIo, runHistoryCommand } = await import('./history-command.js');
+  process.exitCode = await runHistoryCommand(args, processHistoryIo());
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const invocation = parseFlags(args);
   switch (invocation.command) {
@@ -66,6 +71,8 @@ async function main(args: readonly string[]): Promise<void> {
       return;
     case 'redis-check':
       return redisCheck(invocation.args);
+    case 'history':
+      return history(invocation.args);
     case 'config-test':
       for (const { file, line, message } of read(invocation.options).warnings) {
         process.stderr.write(`${file}:${line}: ${message}\n`);

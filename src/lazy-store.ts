@@ -6,7 +6,9 @@ import { assert } from './base/assert.js';
 import type { Clock } from './base/clock.js';
 import type { Log } from './base/log.js';
 import type { StoreConfig } from './config/config.js';
+import { LazyFabric } from './lazy-fabric.js';
 import { storeMaker } from './make-store.js';
+import type { Fabric, FabricObserver } from './store/fabric.js';
 import type {
   Batch,
   Claim,
@@ -21,6 +23,9 @@ import type {
 export class LazyStore implements Store {
   readonly kind: Store['kind'];
   readonly isAtomic: boolean;
+  readonly fabric: Fabric | null;
+  /** A program's broker keeps none. */
+  readonly history = null;
   private inner: Store | null = null;
   private readonly config: StoreConfig;
   private readonly clock: Clock;
@@ -29,18 +34,23 @@ export class LazyStore implements Store {
   constructor(config: StoreConfig, clock: Clock, log: Log) {
     this.kind = config.kind;
     this.isAtomic = config.kind !== 'redis';
+    this.fabric = config.kind === 'redis' ? new LazyFabric(() => this.opened().fabric!) : null;
     this.config = config;
     this.clock = clock;
     this.log = log;
   }
 
-  async open(loader: StoreLoader, observer: StoreObserver): Promise<void> {
+  async open(
+    loader: StoreLoader,
+    observer: StoreObserver,
+    fabricObserver?: FabricObserver,
+  ): Promise<void> {
     const make = await storeMaker(this.config);
     assert(make !== null, 'what lives in memory has no store');
     const inner = make(this.clock, this.log);
     assert(inner.isAtomic === this.isAtomic, 'the store is as it was said to be');
     this.inner = inner;
-    await inner.open(loader, observer);
+    await inner.open(loader, observer, fabricObserver);
   }
 
   wallMs(): number {
@@ -49,6 +59,10 @@ export class LazyStore implements Store {
 
   claim(request: ClaimRequest): Promise<Claim> {
     return this.opened().claim(request);
+  }
+
+  leave(clientId: string): void {
+    this.opened().leave(clientId);
   }
 
   write(batch: Batch): void {

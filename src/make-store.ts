@@ -6,7 +6,9 @@ import type { Clock } from './base/clock.js';
 import { BrokerError, messageOf } from './base/errors.js';
 import type { Log } from './base/log.js';
 import type { RedisStoreConfig, RedisTlsConfig, StoreConfig } from './config/config.js';
+import type { FabricTimes } from './store/redis/fabric/fabric-home.js';
 import type { RedisStoreOptions, RedisTls } from './store/redis/options.js';
+import { LEASE_MARGIN_MS, MEMBER_TICK_MS } from './store/redis/tuning.js';
 import type { Store } from './store/store.js';
 
 export type MakeStore = (clock: Clock, log: Log) => Store;
@@ -45,7 +47,7 @@ export function giveStoreTo(config: StoreConfig, uid: number, gid: number): void
 
 /** @throws BrokerError `STORE_TLS` for a file that cannot be read */
 export function redisOptions(config: RedisStoreConfig): Omit<RedisStoreOptions, 'clock' | 'log'> {
-  const { nodes, username, password, tls, prefix, ackLevel, nodeName } = config;
+  const { nodes, username, password, tls, prefix, ackLevel, nodeName, leaseS } = config;
   return {
     nodes: nodes.map(({ host, port }) => [host, port]),
     username,
@@ -54,6 +56,7 @@ export function redisOptions(config: RedisStoreConfig): Omit<RedisStoreOptions, 
     prefix,
     ackLevel,
     nodeName,
+    fabricTimes: timesOf(leaseS * 1000),
   };
 }
 
@@ -90,4 +93,10 @@ function readFile(key: string, path: string): Buffer {
 
 function cannotRead(key: string, path: string, cause: unknown): BrokerError {
   return new BrokerError('STORE_TLS', `${key} ${path}: ${messageOf(cause)}`, { cause });
+}
+
+/** A short lease leaves less room for everything. */
+function timesOf(leaseMs: number): Pick<FabricTimes, 'leaseMs' | 'tickMs' | 'marginMs'> {
+  const tickMs = Math.min(MEMBER_TICK_MS, leaseMs / 5);
+  return { leaseMs, tickMs, marginMs: Math.min(LEASE_MARGIN_MS, leaseMs / 4) };
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { BrokerError, messageOf } from './base/errors.js';
 import type { RedisNode, RedisStoreConfig, RedisTlsConfig } from './config/config.js';
+import { DEFAULT_LEASE_S } from './config/defaults.js';
 import type { Environment } from './config/environment.js';
 import { ackLevel, redisNodes } from './config/keys-store.js';
 import { parseConfig } from './config/mosquitto-conf.js';
@@ -39,13 +40,17 @@ export interface RedisCheckOptions {
   readonly isJson: boolean;
 }
 
-const loginFlags = ['--tls', '--insecure'];
-const loginValues = ['--user', '--password-file', '--cafile', '--certfile', '--keyfile'];
+export const loginFlags = ['--tls', '--insecure'];
+export const loginValues = ['--user', '--password-file', '--cafile', '--certfile', '--keyfile'];
 const longNames: Readonly<Record<string, string>> = { '--config': '-c', '--help': '-h' };
 
-interface Given {
+/** Options that were given, of `loginFlags` and `loginValues` among others. */
+export interface GivenLogin {
   readonly flags: ReadonlySet<string>;
   readonly values: ReadonlyMap<string, string>;
+}
+
+interface Given extends GivenLogin {
   readonly operands: readonly string[];
 }
 
@@ -60,14 +65,14 @@ export function parseRedisCheck(
   const nodes = operands.flatMap((operand) => nodesOf(operand));
   const isJson = flags.has('--json');
   const file = values.get('-c') ?? null;
-  if (file === null && nodes.length > 0) return { redis: fromOptions(given, nodes), isJson };
+  if (file === null && nodes.length > 0) return { redis: givenRedis(given, nodes), isJson };
   const extra = [...loginFlags, ...loginValues, '--ack-level'].find(
     (option) => flags.has(option) || values.has(option),
   );
   if (extra !== undefined) {
     fail(file === null ? 'HOST:PORT is missing; see --help' : `${extra}: ${file} says that`);
   }
-  const redis = fromConfig(file, environment);
+  const redis = configuredRedis(file, environment);
   return { redis: nodes.length === 0 ? redis : { ...redis, nodes }, isJson };
 }
 
@@ -97,8 +102,8 @@ function split(args: readonly string[]): Given | null {
   return { flags, values, operands };
 }
 
-function nodesOf(operand: string): readonly RedisNode[] {
-  return redisNodes.read(operand, contextOf('HOST:PORT'));
+export function nodesOf(operand: string, name = 'HOST:PORT'): readonly RedisNode[] {
+  return redisNodes.read(operand, contextOf(name));
 }
 
 /** What is given is read as a configuration's key would be. */
@@ -106,18 +111,28 @@ function contextOf(key: string): LineContext {
   return { key, place: { file: key, line: 0 }, warn: () => undefined, fail };
 }
 
-/** The file's, the environment's before it, as the broker reads them. */
-function fromConfig(file: string | null, environment: Environment): RedisStoreConfig {
+/**
+ * The file's, the environment's before it, as the broker reads them.
+ *
+ * @param option by which nodes are named otherwise
+ * @throws BrokerError `USAGE`, or what the configuration says
+ */
+export function configuredRedis(
+  file: string | null,
+  environment: Environment,
+  option = 'HOST:PORT',
+): RedisStoreConfig {
   const { store } = parseConfig({ file, environment }).config;
   if (store.kind === 'redis') return store;
   return fail(
     file === null
-      ? 'name a node (HOST:PORT), or a configuration with -c FILE; see --help'
-      : `${file}: the store is ${store.kind}, not redis: name a node (HOST:PORT) without -c`,
+      ? `name a node (${option}), or a configuration with -c FILE; see --help`
+      : `${file}: the store is ${store.kind}, not redis: name a node (${option}) without -c`,
   );
 }
 
-function fromOptions(given: Given, nodes: readonly RedisNode[]): RedisStoreConfig {
+/** What options alone say. @throws BrokerError `USAGE` */
+export function givenRedis(given: GivenLogin, nodes: readonly RedisNode[]): RedisStoreConfig {
   const { values } = given;
   const username = values.get('--user') ?? null;
   const passwordFile = values.get('--password-file');
@@ -132,6 +147,7 @@ function fromOptions(given: Given, nodes: readonly RedisNode[]): RedisStoreConfi
     prefix: '',
     ackLevel: level === undefined ? null : ackLevel.read(level, contextOf('--ack-level')),
     nodeName: 'redis-check',
+    leaseS: DEFAULT_LEASE_S,
   };
 }
 
@@ -146,7 +162,7 @@ function passwordIn(file: string): string {
   return password === '' ? fail(`--password-file ${file}: its first line is empty`) : password;
 }
 
-function tlsOf({ flags, values }: Given): RedisTlsConfig | null {
+function tlsOf({ flags, values }: GivenLogin): RedisTlsConfig | null {
   const files = {
     caFile: values.get('--cafile') ?? null,
     caPath: null,

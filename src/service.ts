@@ -90,8 +90,9 @@ export class Service {
       sharedSubscriptions: () => core.index.sharedSize,
       clientsAccepted: () => core.metrics.clientsAccepted,
       memory: () => process.memoryUsage(),
-      extras: () => guard.figures(),
+      extras: () => ({ ...guard.figures(), ...assembly.history?.figures() }),
     });
+    assembly.cluster?.figures.setInterval(config.sysInterval);
     this.ticker = setInterval(() => this.tick(), TICK_MS);
     for (const listener of assembly.listeners) {
       log.write('notice', 'listening', {
@@ -115,6 +116,7 @@ export class Service {
       const { applied } = planReload(this.config, config);
       this.config = config;
       this.sys?.setInterval(config.sysInterval);
+      this.assembly.cluster?.figures.setInterval(config.sysInterval);
       for (const { message } of errors) log.write('error', 'refused at reload', { error: message });
       if (plan.restart.length > 0) {
         log.write('warning', 'these changes need a restart', { keys: listed(plan.restart) });
@@ -151,6 +153,11 @@ export class Service {
     core.refreshGauges();
     const memory = (): NodeJS.MemoryUsage => process.memoryUsage();
     dumpState(core, { memory, loopDelay: this.loopDelay }, this.log);
+  }
+
+  /** Milliseconds that `stop` takes to send clients to other brokers, beside all else. */
+  get drainMs(): number {
+    return this.assembly.drainMs;
   }
 
   /** Says goodbye to all clients; resolves when everything is closed and written. */

@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reloadableKeys } from '../src/config/reload.js';
 import { accessKeys } from './reload/access-keys.js';
+import { clusterKeys } from './reload/cluster-keys.js';
 import { coreKeys } from './reload/core-keys.js';
 import { limitKeys, sysKeys, tlsKeys } from './reload/edge-keys.js';
 import { logKeys } from './reload/log-keys.js';
@@ -21,6 +22,7 @@ const observations = {
   ...logKeys,
   ...sysKeys,
   ...storeKeys,
+  ...clusterKeys,
 };
 
 test('each reloadable key has an observation, and nothing else has', () => {

@@ -14,10 +14,10 @@ let opened: Store | null = null;
 const { DiskStore } = (await import(`${distFolder}store/disk/disk-store.js`)) as Disk;
 const { RedisStore } = (await import(`${distFolder}store/redis/redis-store.js`)) as Redis;
 for (const { prototype } of [DiskStore, RedisStore]) {
-  const open = prototype.open;
-  prototype.open = function (this: Store, ...args: Parameters<typeof open>) {
+  const open = prototype.open as (...args: unknown[]) => Promise<void>;
+  prototype.open = function (this: Store, ...args: unknown[]) {
     opened = this;
-    return open.apply(this as never, args);
+    return open.apply(this, args);
   };
 }
 

@@ -42,14 +42,14 @@ export async function checkFilled(
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   let publishes = 0;
   socket.write(connectPacket(`device-${sessions - 1}`, false));
-  socket.write(subscribePacket(retainedTopic(retained - 1)));
+  socket.write(subscribePacket([retainedTopic(retained - 1)]));
   await untilOver(socket, (type) => {
     if (type === 3) publishes++;
     if (publishes === queued + 1) socket.end();
   });
 }
 
-function retainedTopic(i: number): string {
+export function retainedTopic(i: number): string {
   return `site/${i % 1000}/device/${i}/state`;
 }
 
@@ -58,7 +58,7 @@ function addSession(port: number, index: number): Promise<void> {
   const localAddress = `127.0.0.${2 + (index % SOURCE_ADDRESSES)}`;
   const socket = connect({ port, host, localAddress, noDelay: true });
   socket.write(connectPacket(`device-${index}`, false));
-  socket.write(subscribePacket(`queue/${index}`));
+  socket.write(subscribePacket([`queue/${index}`]));
   return untilOver(socket, (type) => {
     // SUBACK: the session is there, so the connection may end.
     if (type === 9) socket.end(packet(0xe0, Buffer.alloc(0)));
@@ -94,7 +94,7 @@ function publishAll(
   );
 }
 
-function connectPacket(clientId: string, isClean: boolean): Buffer {
+export function connectPacket(clientId: string, isClean: boolean): Buffer {
   const flags = Buffer.from([4, isClean ? 2 : 0]);
   return packet(
     0x10,
@@ -102,12 +102,14 @@ function connectPacket(clientId: string, isClean: boolean): Buffer {
   );
 }
 
-function subscribePacket(filter: string): Buffer {
-  const body = [twoBytes(1), lengthPrefixed(filter), Buffer.from([1])];
-  return packet(0x82, Buffer.concat(body));
+/** With QoS 1. */
+export function subscribePacket(filters: readonly string[], packetId = 1): Buffer {
+  const all = filters.flatMap((filter) => [lengthPrefixed(filter), Buffer.from([1])]);
+  return packet(0x82, Buffer.concat([twoBytes(packetId), ...all]));
 }
 
-function publishPacket(topic: string, packetId: number, isRetained: boolean): Buffer {
+/** With QoS 1. */
+export function publishPacket(topic: string, packetId: number, isRetained: boolean): Buffer {
   const body = Buffer.concat([lengthPrefixed(topic), twoBytes(packetId), PAYLOAD]);
   return packet(0x32 | (isRetained ? 1 : 0), body);
 }
@@ -138,7 +140,7 @@ function untilOver(
 }
 
 /** Calls back with the type of each whole packet, each shorter than 128 bytes; returns the rest. */
-function readPackets(bytes: Buffer, onPacket: (type: number) => void): Buffer {
+export function readPackets(bytes: Buffer, onPacket: (type: number) => void): Buffer {
   let at = 0;
   while (bytes.length - at >= 2 && bytes.length - at >= 2 + bytes[at + 1]) {
     onPacket(bytes[at] >>> 4);

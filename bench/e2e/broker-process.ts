@@ -64,11 +64,11 @@ export class BrokerProcess {
   }
 
   /** What the probe answers; see `StartOptions.hasChannel`. */
-  async ask(question: string): Promise<unknown> {
+  async ask(question: string, patienceMs = ANSWER_MS): Promise<unknown> {
     const { child } = this;
     return await new Promise((resolve, reject) => {
       const fail = () => reject(new BenchError(`the broker does not answer ${question}`));
-      const timer = setTimeout(fail, ANSWER_MS);
+      const timer = setTimeout(fail, patienceMs);
       child.once('message', (answer) => {
         clearTimeout(timer);
         resolve(answer);

@@ -193,7 +193,7 @@ function combine(workload: Workload, samples: readonly Measurement[]): Measureme
   };
 }
 
-function isGeneratorBound(generatorCpu: number | null, brokerCpu: number): boolean {
+export function isGeneratorBound(generatorCpu: number | null, brokerCpu: number): boolean {
   return generatorCpu !== null && generatorCpu >= GENERATOR_BUSY && brokerCpu < BROKER_BUSY;
 }
 

@@ -8,8 +8,12 @@ import { endWithUs } from './children.js';
 const OVERHEAD_MS = 60_000;
 
 export interface LoadRequest {
-  readonly port: number;
-  readonly brokerPid: number;
+  /** Of several, publisher `i` connects to the one at `i` modulo their number. */
+  readonly port: number | readonly number[];
+  /** Those of the subscribers, likewise; left out: the publishers'. Our generator alone. */
+  readonly subscriberPorts?: readonly number[];
+  /** Of all brokers. */
+  readonly brokerPid: number | readonly number[];
   /** Processes whose CPU time counts with the broker's. */
   readonly storePids?: readonly number[];
   readonly options: readonly string[];
@@ -59,8 +63,10 @@ export async function runLoad<T>(request: LoadRequest): Promise<T> {
 }
 
 function argumentsOf(request: LoadRequest): string[] {
-  const { port, brokerPid, storePids = [], options, seconds, warmupSeconds } = request;
+  const { port, brokerPid, subscriberPorts, storePids = [], options } = request;
+  const { seconds, warmupSeconds } = request;
+  const others = subscriberPorts === undefined ? [] : ['-o', subscriberPorts.join(',')];
   const stores = storePids.length === 0 ? [] : ['-K', storePids.join(',')];
   const times = ['-d', String(seconds), '-W', String(warmupSeconds)];
-  return ['-p', String(port), '-k', String(brokerPid), ...stores, ...options, ...times];
+  return ['-p', String(port), ...others, '-k', String(brokerPid), ...stores, ...options, ...times];
 }

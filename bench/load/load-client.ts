@@ -100,12 +100,18 @@ export class LoadClient {
     return `${topicPrefix}/${this.index % topics}`;
   }
 
+  private get port(): number {
+    const { ports, subscriberPorts } = this.run.options;
+    const all = this.isPublisher ? ports : subscriberPorts;
+    return all[this.index % all.length];
+  }
+
   /** Resolves at CONNACK. */
   async connect(sourceAddress: string | null): Promise<void> {
     const { options, buffers } = this.run;
     const socket = connect({
       host: options.host,
-      port: options.port,
+      port: this.port,
       noDelay: true,
       ...(sourceAddress === null ? {} : { localAddress: sourceAddress }),
       onread: {
@@ -119,7 +125,8 @@ export class LoadClient {
     this.socket = socket;
     const role = this.isPublisher ? 'p' : 's';
     const isDurable = options.isPersistent && !this.isPublisher;
-    const clientId = `load-${role}-${this.index}-${options.isPersistent ? 0 : process.pid}`;
+    const run = options.isPersistent ? options.topicPrefix : process.pid;
+    const clientId = `load-${role}-${this.index}-${run}`;
     socket.on('error', (error) => this.fail(error.message));
     socket.on('close', () => this.fail('closed by broker'));
     await this.step('CONNACK', () => {

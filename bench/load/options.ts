@@ -6,7 +6,10 @@ import { LoadError } from './load-error.js';
 
 export interface LoadOptions {
   readonly host: string;
-  readonly port: number;
+  /** Publisher `i` connects to the one at `i` modulo their number. */
+  readonly ports: readonly number[];
+  /** Subscribers likewise. */
+  readonly subscriberPorts: readonly number[];
   readonly publishers: number;
   readonly subscribers: number;
   /** Client `i` uses topic `<prefix>/<i mod topics>`. */
@@ -22,7 +25,7 @@ export interface LoadOptions {
   readonly ratePerS: number;
   /** Filter that all subscribers use; null: each its own topic. */
   readonly filter: string | null;
-  /** Subscribers with durable sessions and client ids that stay the same. */
+  /** Subscribers with durable sessions and client ids that go by the topic prefix alone. */
   readonly isPersistent: boolean;
   readonly protocolLevel: 3 | 4 | 5;
   readonly topicPrefix: string;
@@ -40,14 +43,15 @@ export interface LoadOptions {
   readonly backlog: number;
 }
 
-export const usage = `usage: load [-h host] [-p port] [-P publishers] [-S subscribers] [-T topics]
-  [-q qos] [-Q subscribe qos] [-s payload bytes] [-d seconds] [-W warm-up seconds] [-w window]
+export const usage = `usage: load [-h host] [-p ports] [-o ports of subscribers] [-P publishers]
+  [-S subscribers] [-T topics] [-q qos] [-Q subscribe qos] [-s payload bytes] [-d seconds]
+  [-W warm-up seconds] [-w window]
   [-r messages/s per publisher] [-f filter] [-c durable subscribers] [-V 3|4|5]
   [-x topic prefix] [-i idle connections] [-n source addresses] [-k broker pids] [-K store pids]
   [-a time PUBACKs] [-B messages to queue, then to take]`;
 
 const flags = new Set(['a', 'c', 'i']);
-const settings = new Set([...'hpPSTqQsdWwrfVxnkKB']);
+const settings = new Set([...'hpoPSTqQsdWwrfVxnkKB']);
 
 export function parseLoadOptions(args: readonly string[]): LoadOptions {
   const given = readLetters(args);
@@ -64,6 +68,7 @@ export function parseLoadOptions(args: readonly string[]): LoadOptions {
     throw new LoadError(`-${letter} ${value}: not a whole number`, true);
   };
   const publishQos = whole('q', 0, 0, 2);
+  const ports = given.get('p') ?? '1883';
   const backlog = whole('B', 0, 0, 1_000_000_000);
   if (given.has('a') && publishQos !== 1) throw new LoadError('-a needs -q 1', true);
   if (backlog > 0 && (publishQos !== 1 || !given.has('c'))) {
@@ -71,7 +76,8 @@ export function parseLoadOptions(args: readonly string[]): LoadOptions {
   }
   return {
     host: given.get('h') ?? '127.0.0.1',
-    port: whole('p', 1883, 1, 65_535),
+    ports: parsePorts('p', ports),
+    subscriberPorts: parsePorts('o', given.get('o') ?? ports),
     publishers: whole('P', 1, 0, 1_000_000),
     subscribers: given.has('i') ? 0 : whole('S', 1, 0, 1_000_000),
     topics: whole('T', 1, 1, 1_000_000),
@@ -115,11 +121,21 @@ function readLetters(args: readonly string[]): Map<string, string> {
   return given;
 }
 
+function parsePorts(letter: string, text: string): number[] {
+  const ports = parseNumbers(letter, text, 65_535, 'port');
+  if (ports.length > 0) return ports;
+  throw new LoadError(`-${letter} needs at least one port`, true);
+}
+
 function parsePids(letter: string, text: string): number[] {
+  return parseNumbers(letter, text, Number.POSITIVE_INFINITY, 'process id');
+}
+
+function parseNumbers(letter: string, text: string, max: number, what: string): number[] {
   const words = text.split(/[\s,]+/).filter((word) => word !== '');
   return words.map((word) => {
-    const pid = Number(word);
-    if (Number.isInteger(pid) && pid > 0) return pid;
-    throw new LoadError(`-${letter} ${word}: not a process id`, true);
+    const value = Number(word);
+    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+    throw new LoadError(`-${letter} ${word}: not a ${what}`, true);
   });
 }

@@ -6,9 +6,9 @@ import * as mqttPacket from 'mqtt-packet';
 import { systemClock } from '../../src/base/clock.js';
 import { silentLog } from '../../src/base/log.js';
 import { XorShift32 } from '../../src/base/prng.js';
-import type { Access } from '../../src/broker/access.js';
 import { BrokerCore } from '../../src/broker/core.js';
 import { silentObserver } from '../../src/broker/observer.js';
+import { openAccess } from '../../src/broker/open-access.js';
 import {
   type PeerInfo,
   READ_AREA,
@@ -110,18 +110,3 @@ class MemoryTransport implements Transport {
 }
 
 const listener = defaultListener();
-
-/** Everybody may do everything, and nobody is asked. */
-const openAccess: Access = {
-  authenticate: () => ({ ok: true, username: null }),
-  beginExchange: () => null,
-  mayStay: () => true,
-  restrictsPublish: false,
-  mayPublish: () => true,
-  restrictsRead: false,
-  mayRead: () => true,
-  restrictsSubscribe: false,
-  maySubscribe: () => true,
-  version: 0,
-  publishAnswersLast: true,
-};

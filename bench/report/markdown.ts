@@ -1,6 +1,7 @@
 /** docs/benchmarks.md, made from the results alone. */
 import { IDLE_CONNECTIONS } from '../e2e/workloads.js';
 import type { Machine } from '../machine.js';
+import { clusterPart, clusterRun } from './cluster-part.js';
 import { durablePart, durableRun } from './durable-part.js';
 import type {
   EndToEndSection,
@@ -16,13 +17,19 @@ export function toReport(results: Results): string {
   const parts = [
     '# Benchmarks',
     `Made by \`npm run bench\`; do not edit. How and why it measures like this:
-[ADR 5](adr/0005-benchmarks.md).`,
+[ADR 5](adr/0005-benchmarks.md). One broker beside others, durable sessions, brokers that share a
+Redis
+([cluster](#cluster)), many subscriptions, and the parts alone.`,
   ];
   if (results.endToEnd !== null) parts.push(...endToEndPart(results.endToEnd));
   if (results.otherGenerator !== null) parts.push(...otherPart(results.otherGenerator));
   if (results.durable !== null) {
     const { durable } = results;
     parts.push('## Durable sessions', runBy(durable, durableRun(durable)), ...durablePart(durable));
+  }
+  if (results.cluster !== null) {
+    const { cluster } = results;
+    parts.push('## Cluster', runBy(cluster, clusterRun(cluster)), ...clusterPart(cluster));
   }
   if (results.scale !== null) parts.push(...scalePart(results.scale));
   if (results.micro !== null) parts.push(...microPart(results.micro));

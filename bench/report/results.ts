@@ -5,6 +5,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BenchError } from '../bench-error.js';
+import type { JoiningRow } from '../cluster/joining.js';
+import type { ClusterLatency } from '../cluster/latency.js';
+import type { ClusterSpeedRow, ClusterSpeedSettings } from '../cluster/speed.js';
+import type { SubscribingRow } from '../cluster/subscribing.js';
 import type { DrainingRow } from '../durable/draining.js';
 import type { LatencyRow } from '../durable/latency.js';
 import type { SpeedRow, SpeedSettings } from '../durable/speed.js';
@@ -26,6 +30,7 @@ export interface Results {
   readonly micro: MicroSection | null;
   readonly scale: ScaleSection | null;
   readonly durable: DurableSection | null;
+  readonly cluster: ClusterSection | null;
 }
 
 export interface SectionHead {
@@ -69,6 +74,18 @@ export interface DurableResults {
   readonly startUp: readonly StartUpRow[];
 }
 
+export interface ClusterSection extends SectionHead, ClusterResults {}
+export interface ClusterResults {
+  /** Version of the Redis servers. */
+  readonly redis: string;
+  readonly settings: ClusterSpeedSettings;
+  readonly speed: readonly ClusterSpeedRow[];
+  /** Null: not measured. */
+  readonly latency: ClusterLatency | null;
+  readonly subscribing: readonly SubscribingRow[];
+  readonly joining: readonly JoiningRow[];
+}
+
 export interface ScaleSection extends SectionHead {
   readonly rows: readonly ScaleRow[];
 }
@@ -90,8 +107,10 @@ export interface ScaleMatch {
 }
 
 export function readResults(): Results {
-  const nothing = { endToEnd: null, otherGenerator: null, micro: null, scale: null, durable: null };
-  const empty: Results = { version: RESULTS_VERSION, ...nothing };
+  const empty: Results = {
+    ...{ version: RESULTS_VERSION, endToEnd: null, otherGenerator: null, micro: null },
+    ...{ scale: null, durable: null, cluster: null },
+  };
   if (!existsSync(resultsFile)) return empty;
   const results = JSON.parse(readFileSync(resultsFile, 'utf8')) as Results;
   // A part that was added later is not in a file of before.

@@ -195,6 +195,7 @@ test(
     await client.expect('publish');
     for (let count = 0; count < 3; count++) await client.ping();
     await client.expectNothing(publisher, 0);
+    await client.settle();
     client.cut();
     const again = await resume(t, client);
     const resent = [await again.expect('publish'), await again.expect('publish')];

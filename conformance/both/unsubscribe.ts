@@ -93,6 +93,7 @@ test(
     await client.take('pubrel', two.packetId);
     client.send(build.ack(t.version, 'pubcomp', two.packetId));
     await client.ping();
+    await client.settle();
     client.cut();
     const again = await t.connect({ clientId: client.clientId, isDurable: true });
     const resent = await again.receiveAll(2);

@@ -1,6 +1,6 @@
 /** A broker under test: started here, one process per profile, or already there. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,13 +10,17 @@ import { type BrokerKind, type Group, groupOf, type ProfileName, user } from './
 const START_MS = 40_000;
 const STOP_MS = 6000;
 const RETRY_MS = 25;
+const certificateFiles = ['key.pem', 'certificate.pem'] as const;
 
 export interface Broker {
   readonly name: string;
+  /** Those that may be connected to now: more than one of a cluster. */
+  readonly nodes: readonly number[];
   /** Null when this broker can run the profile; else why not. */
   missing(profile: ProfileName): string | null;
   start(profiles: Iterable<ProfileName>): Promise<void>;
-  endpoint(profile: ProfileName): Endpoint;
+  /** @param node of a cluster, from 0 */
+  endpoint(profile: ProfileName, node?: number): Endpoint;
   /** User and password of the `access` profile. */
   readonly credentials: { readonly username: string; readonly password: string };
   /** Folder with the files of a profile's group. */
@@ -29,6 +33,7 @@ export interface Broker {
 /** `--broker host:port`: only what its default configuration can show. */
 export class RemoteBroker implements Broker {
   readonly name: string;
+  readonly nodes = [0];
   readonly credentials = user;
   private readonly remote: Endpoint;
 
@@ -68,21 +73,33 @@ interface Running {
   output: string;
 }
 
+/** What makes a broker one of several. */
+export interface LocalOptions {
+  readonly name?: string;
+  /** More lines of the configuration of each process. */
+  readonly linesOf?: (group: Group) => readonly string[];
+  /** Its certificate is used: clients know one only. */
+  readonly first?: LocalBroker;
+}
+
 /** A broker that this run starts: one process per group of profiles. */
 export class LocalBroker implements Broker {
   readonly name: string;
+  readonly nodes = [0];
   readonly credentials = user;
   private readonly kind: BrokerKind;
   /** Executable and its first arguments. */
   private readonly command: readonly string[];
+  private readonly options: LocalOptions;
   private readonly running = new Map<string, Running>();
   private readonly ended: string[] = [];
   private isStopping = false;
 
-  constructor(kind: BrokerKind, command: readonly string[]) {
+  constructor(kind: BrokerKind, command: readonly string[], options: LocalOptions = {}) {
     this.kind = kind;
-    this.name = kind;
+    this.name = options.name ?? kind;
     this.command = command;
+    this.options = options;
   }
 
   missing(profile: ProfileName): string | null {
@@ -127,7 +144,7 @@ export class LocalBroker implements Broker {
     for (const [name, text] of Object.entries(group.files())) {
       writeFileSync(join(folder, name), text, { mode: 0o600 });
     }
-    if (group.name === 'tls') writeCertificate(folder);
+    if (group.name === 'tls') this.provideCertificate(folder);
     const file = join(folder, 'broker.conf');
     writeFileSync(file, this.configuration(group, ports, folder));
     const [program, ...first] = this.command;
@@ -156,12 +173,23 @@ export class LocalBroker implements Broker {
     ports: ReadonlyMap<ProfileName, number>,
     folder: string,
   ): string {
-    const lines = [...group.lines, ...(group.own[this.kind] ?? [])];
+    const more = this.options.linesOf?.(group) ?? [];
+    const lines = [...group.lines, ...(group.own[this.kind] ?? []), ...more];
     if (this.kind === 'mosquitto' && process.getuid?.() === 0) lines.push('user root');
     for (const [profile, port] of ports) {
       lines.push(`listener ${port} 127.0.0.1`, ...(group.listeners[profile] ?? []));
     }
     return `${lines.join('\n').replaceAll('FOLDER', folder)}\n`;
+  }
+
+  private provideCertificate(folder: string): void {
+    const { first } = this.options;
+    if (first === undefined) writeCertificate(folder);
+    else {
+      for (const name of certificateFiles) {
+        copyFileSync(join(first.folder('tls'), name), join(folder, name));
+      }
+    }
   }
 
   private async waitFor(port: number, running: Running): Promise<void> {
@@ -218,7 +246,8 @@ function hasOpenssl(): boolean {
 
 function writeCertificate(folder: string): void {
   const request = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2'.split(' ');
-  const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'certificate.pem')];
+  const [key, certificate] = certificateFiles.map((name) => join(folder, name));
+  const files = ['-keyout', key, '-out', certificate];
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
   execFileSync('openssl', ['req', ...request, ...files, ...names], { stdio: 'ignore' });
 }

@@ -13,6 +13,7 @@ import type { Handshake } from './handshake.js';
 import { holdForAnswer } from './held-for-answer.js';
 import { InboundAliases } from './inbound-aliases.js';
 import { watchKeepAlive } from './keep-alive.js';
+import { LateClaim } from './late-claim.js';
 import { Sender } from './sender.js';
 import { encodeInfo, encodeWill } from './stored-client.js';
 import { PendingWill } from './will.js';
@@ -55,8 +56,17 @@ export function admit(
   }
   const willStamp = packet.will === null ? 0 : (core.journal?.nextStamp() ?? 0);
   const entering = { connection, packet, identity, keepAlive, expiry, properties: full, willStamp };
+  hearFirst(connection);
   if (core.journal === null) enter(entering, null);
   else claimFirst(entering);
+}
+
+/** Its own messages from other brokers may still be on their way to subscribers here. */
+function hearFirst(connection: Connection): void {
+  connection.unheard = connection.core.peers?.hear() ?? null;
+  void connection.unheard?.then(() => {
+    connection.unheard = null;
+  });
 }
 
 /** Asks the store for the session; the client waits for CONNACK until then. */
@@ -80,9 +90,11 @@ function claimFirst(entering: Entering): void {
     isWaiting: () => !connection.isClosed,
     prepare: () => sessions.prepareClaim(request),
   });
-  answer.catch((error: unknown) =>
-    log.write('warning', 'the store does not answer', { clientId, error: messageOf(error) }),
-  );
+  const late = isTransient ? new LateClaim(connection, request) : null;
+  answer.catch((error: unknown) => {
+    log.write('warning', 'the store does not answer', { clientId, error: messageOf(error) });
+    late?.onFailed(error);
+  });
   const arrivals = sessions.get(clientId) === null ? 1 : 0;
   sessions.arriving += arrivals;
   holdForAnswer(connection, answer, (claim) => {
@@ -91,6 +103,7 @@ function claimFirst(entering: Entering): void {
       closeConnection(connection, ReasonCode.ServerUnavailable, 'the store does not answer', {});
     } else {
       enter(entering, claim);
+      if (connection.will !== null && late?.isUnderway) connection.will.isUnknown = false;
     }
   });
 }
@@ -121,6 +134,7 @@ function enter(entering: Entering, claim: Claim | null): void {
     return;
   }
   become(entering);
+  if (connection.will !== null) connection.will.isUnknown = claim === null;
   connection.session = opened.session;
   connection.sendControl(encodeSuccess(connection, opened.isPresent, properties));
   connection.sender = senderFor(connection, packet);
@@ -152,11 +166,12 @@ function reasonToRefuse(
   if (core.isShuttingDown) {
     return new MqttError(ReasonCode.ServerShuttingDown, 'the broker is shutting down');
   }
-  const isNew = core.sessions.get(identity.clientId) === null;
+  const known = core.sessions.get(identity.clientId);
+  const isNew = known === null || known.isElsewhere;
   if (core.isMemoryTight && isNew) {
     return new MqttError(ReasonCode.QuotaExceeded, 'memory_limit reached');
   }
-  if (clientsMax >= 0 && isNew && core.sessions.size + core.sessions.arriving >= clientsMax) {
+  if (clientsMax >= 0 && isNew && core.sessions.ownSize + core.sessions.arriving >= clientsMax) {
     return new MqttError(ReasonCode.QuotaExceeded, 'global_max_clients reached');
   }
   if (!connection.isV5 && isKeepAliveTooLong(connection, packet)) {

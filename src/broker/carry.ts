@@ -3,6 +3,11 @@
  * while its connection is held. Most connections never have any.
  */
 import { Block } from '../base/block.js';
+import {
+  INCOMPLETE,
+  readVariableByteInteger,
+  variableByteIntegerSize,
+} from '../protocol/variable-byte-integer.js';
 import type { ChunkPool } from './output.js';
 
 /** Up to here a run gets memory of its own size: slow senders of single bytes stay cheap. */
@@ -50,4 +55,11 @@ export class Carry {
   private take(size: number): Block {
     return size <= OWN_BYTES_MAX ? Block.allocate(size) : this.pool.take(size);
   }
+}
+
+/** End of the packet at `at`, as far as its header tells; Infinity when it does not yet. */
+export function packetEnd(bytes: Buffer, at: number, end: number): number {
+  const length = readVariableByteInteger(bytes, at + 1, end);
+  if (length === INCOMPLETE) return Number.POSITIVE_INFINITY;
+  return length < 0 ? end : at + 1 + variableByteIntegerSize(length) + length;
 }

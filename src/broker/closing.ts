@@ -15,6 +15,8 @@ export interface CloseOptions {
   readonly isSilent?: boolean;
   /** The client took its will back: DISCONNECT 0x00 [MQTT-3.14.4-3]. */
   readonly isNormal?: boolean;
+  /** Where the client may go instead: MQTT 5.0 Server Reference. */
+  readonly serverReference?: string | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export function closeConnection(
 ): void {
   if (connection.isClosed) return;
   const { state, core, session, will } = connection;
-  const farewell = options.isSilent ? null : lastPacket(connection, reasonCode, detail);
+  const farewell = options.isSilent ? null : lastPacket(connection, reasonCode, detail, options);
   connection.state = ConnectionState.Closed;
   if (reasonCode === ReasonCode.ServerBusy) core.metrics.publishersRefused++;
   if (farewell !== null) {
@@ -62,10 +64,16 @@ export function closeConnection(
 }
 
 /** DISCONNECT, or CONNACK while there was none; null where the version has no word for it. */
-function lastPacket(connection: Connection, reasonCode: number, detail: string): Buffer | null {
+function lastPacket(
+  connection: Connection,
+  reasonCode: number,
+  detail: string,
+  { serverReference = null }: CloseOptions,
+): Buffer | null {
   const { state, maximumPacketSize } = connection;
   if (state === ConnectionState.Connected) {
-    return connection.isV5 ? encodeDisconnect(reasonCode, detail, maximumPacketSize) : null;
+    if (!connection.isV5) return null;
+    return encodeDisconnect(reasonCode, detail, maximumPacketSize, serverReference);
   }
   if (connection.protocolVersion === 0) return null;
   if (connection.isV5) {

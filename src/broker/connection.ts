@@ -20,11 +20,12 @@ import {
   variableByteIntegerSize,
 } from '../protocol/variable-byte-integer.js';
 import type { Access, ClientIdentity } from './access.js';
-import { Carry } from './carry.js';
+import { Carry, packetEnd } from './carry.js';
 import { closeConnection } from './closing.js';
 import { ConnectionState } from './connection-state.js';
 import type { BrokerCore } from './core.js';
 import { dispatch, lengthError } from './dispatch.js';
+import { follow } from './follow.js';
 import type { Handshake } from './handshake.js';
 import type { InboundAliases } from './inbound-aliases.js';
 import { GONE_MS, onConnectionDeadline } from './keep-alive.js';
@@ -32,7 +33,8 @@ import { Output } from './output.js';
 import type { PendingAcks } from './pending-acks.js';
 import { RateLimit } from './rate-limit.js';
 import type { Sender } from './sender.js';
-import type { Session, SessionConnection } from './session.js';
+import type { Session } from './session.js';
+import type { SessionConnection } from './session-connection.js';
 import type { Topic } from './topics.js';
 import { READ_HEADROOM, readBuffer, type Transport, type TransportReceiver } from './transport.js';
 import type { Flushable } from './turn.js';
@@ -77,6 +79,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   isBridge = false;
   /** Has sent a PUBLISH: MemoryGuard may pause it. */
   hasPublished = false;
+  unheard: Promise<void> | null = null; // `Peers.hear`: what it publishes at QoS > 0 waits
   /** Of enhanced authentication; null without. */
   authenticationMethod: string | null = null;
   /** Turn time of the last bytes from the client, or of the end of the last hold. */
@@ -279,6 +282,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
 
   /** A client that does not read its answers is not read either. */
   private afterInput(bytes: number): void {
+    this.core.turn.afterRead();
     if (this.isClosed) return;
     const { limits } = this.core;
     if (limits.publishBytesPerClient > 0) {
@@ -327,6 +331,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
       at = next;
       if (this.isClosed) return end;
       if (this.holds > 0) break;
+      if (at < end) at = follow(this, block, at, end);
     }
     return at;
   }
@@ -388,11 +393,4 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     this.carry?.release();
     this.carry = null;
   }
-}
-
-/** End of the packet at `at`, as far as its header tells; Infinity when it does not yet. */
-function packetEnd(bytes: Buffer, at: number, end: number): number {
-  const length = readVariableByteInteger(bytes, at + 1, end);
-  if (length === INCOMPLETE) return Number.POSITIVE_INFINITY;
-  return length < 0 ? end : at + 1 + variableByteIntegerSize(length) + length;
 }

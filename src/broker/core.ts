@@ -21,11 +21,15 @@ import { Connection } from './connection.js';
 import type { BrokerContext } from './context.js';
 import { Handshakes } from './handshake.js';
 import { Journal } from './journal.js';
+import { Kin } from './kin.js';
+import type { MessageLog } from './message-log.js';
 import { DropReason, Metrics } from './metrics.js';
 import type { Observer } from './observer.js';
 import { ChunkPool, type Output } from './output.js';
 import { type MessageOptions, messageOf, messageOfWill } from './own-messages.js';
+import type { Peers } from './peers.js';
 import { onceSafe } from './pending-acks.js';
+import type { Replays } from './replays.js';
 import { RetainedExpiry } from './retained-expiry.js';
 import { RetainedStore } from './retained-store.js';
 import { Router } from './router.js';
@@ -73,6 +77,7 @@ export class BrokerCore implements BrokerContext {
   /** `observer.wantsPublish`, looked up once per parse: it is somebody else's getter. */
   wantsPublish = false;
   readonly metrics = new Metrics();
+  parses = 0;
   readonly deadlines = new DeadlineHeap();
   readonly flightSlab = new Slab(FLIGHT_SLAB_BYTES);
   readonly restSlab = new Slab(REST_SLAB_BYTES);
@@ -92,6 +97,12 @@ export class BrokerCore implements BrokerContext {
   /** Of a durable store; null: sessions and retained messages live in memory. */
   readonly journal: Journal | null;
   readonly storage: Storage | null;
+  readonly kin = new Kin();
+  /** Set before the store is loaded. */
+  peers: Peers | null = null;
+  /** Of a history; null: there is none. */
+  messageLog: MessageLog | null = null;
+  replays: Replays | null = null;
   isShuttingDown = false;
   /** New connections are refused: see `MemoryGuard`. */
   isMemoryTight = false;
@@ -146,6 +157,7 @@ export class BrokerCore implements BrokerContext {
 
   /** Before packets are taken from what was read. */
   beginParse(): void {
+    this.parses++;
     this.wantsPublish = this.observer.wantsPublish;
   }
 
@@ -153,6 +165,7 @@ export class BrokerCore implements BrokerContext {
   tick(): void {
     this.turn.begin();
     this.deadlines.advance(this.turn.nowMs);
+    this.peers?.tick();
   }
 
   /** Input that came late in a long turn is not as old as its beginning: nobody was silent. */
@@ -160,6 +173,7 @@ export class BrokerCore implements BrokerContext {
     for (const connection of this.connections) {
       if (connection.lastInMs === beganMs) connection.lastInMs = endedMs;
     }
+    this.peers?.onLongTurn(beganMs, endedMs);
   }
 
   /**
@@ -191,6 +205,10 @@ export class BrokerCore implements BrokerContext {
     const topic = this.topics.fromName(topicName);
     const message = messageOf(topic, payload, options, this.turn.nowMs);
     this.distribute(null, message);
+  }
+
+  giveAway(session: Session): void {
+    this.sessions.custody.giveAway(session);
   }
 
   drop(reason: DropReason, message: Message, session?: Session): void {
@@ -226,7 +244,9 @@ export class BrokerCore implements BrokerContext {
     }
     this.retainedExpiry.onChange(name, null);
     if (message.payloadLength === 0) {
-      if (this.retained.delete(name)) this.storeRetained(name, null);
+      // Another broker may have stored one that is not known here yet.
+      const isThere = this.retained.delete(name) || (this.peers !== null && !isOwn);
+      if (isThere) this.storeRetained(name, null, message.publisherId);
       return true;
     }
     const { retainedMessagesMax, retainedBytesMax } = this.limits;
@@ -235,21 +255,32 @@ export class BrokerCore implements BrokerContext {
     const isFull = before === null && this.retained.clientSize >= retainedMessagesMax;
     const isTooMuch = retainedBytesMax > 0 && bytes > retainedBytesMax;
     if (!isOwn && ((retainedMessagesMax > 0 && isFull) || isTooMuch)) {
-      if (this.retained.delete(name)) this.storeRetained(name, null);
+      if (this.retained.delete(name)) this.storeRetained(name, null, message.publisherId);
       this.drop(DropReason.RetainedFull, message);
       return false;
     }
     const kept = message.keepLong(this.restSlab);
     this.retained.set(kept);
-    if (!isOwn) this.storeRetained(name, kept);
+    if (!isOwn) this.storeRetained(name, kept, message.publisherId);
     this.retainedExpiry.onChange(name, kept);
     if (source !== undefined) this.subscriptions.rememberSource(kept, source);
     return true;
   }
 
+  /** The store has a retained message (kept for long), or has none any more (null). */
+  onRetained(topic: string, message: Message | null): void {
+    this.retainedExpiry.onChange(topic, null);
+    if (message === null) {
+      this.retained.delete(topic);
+      return;
+    }
+    this.retained.set(message, true);
+    this.retainedExpiry.onChange(topic, message);
+  }
+
   /** Writes a retained message, or that there is none (null), to a durable store. */
-  storeRetained(topic: string, message: Message | null): void {
-    this.journal?.retain(topic, message);
+  private storeRetained(topic: string, message: Message | null, publisherId: string | null): void {
+    this.journal?.retain(topic, message, publisherId);
   }
 
   /** The bytes of a parse are about to be given up. */
@@ -327,8 +358,8 @@ export class BrokerCore implements BrokerContext {
     const suspended = journal.suspend();
     journal.begin();
     if (message.qos === 2) {
-      const publisherId = `\0will of ${pending.identity.clientId}`;
-      journal.markWith({ publisherId, number: pending.stamp });
+      const publisherId = `\0will ${pending.stamp} of ${pending.identity.clientId}`;
+      journal.markWith({ publisherId, number: 1 });
     }
     this.route(pending, message);
     onceSafe(journal.end(), then);
@@ -346,5 +377,6 @@ export class BrokerCore implements BrokerContext {
     if (this.observer.wantsPublish) this.observer.published(pending?.identity ?? null, message);
     if (message.retain) this.retain(message, pending ?? undefined);
     this.router.publish(topic, message, null, false);
+    this.messageLog?.onPublished(message);
   }
 }

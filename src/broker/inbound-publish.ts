@@ -52,7 +52,9 @@ export function handlePublish(
   const { packetId } = reader;
   // A hook that is asked now may disconnect its own client.
   const session = connection.session!;
-  const isAllowed = mayPublish(connection, topic, reader);
+  const answered = mayPublish(connection, topic, reader);
+  const { unheard } = connection;
+  const isAllowed = unheard === null || message.qos === 0 ? answered : unheard.then(() => answered);
   if (isAllowed === true) accept(connection, session, topic, message, packetId);
   else if (isAllowed === false) denied(connection, message, packetId);
   else acceptLater(connection, session, topic, message, packetId, isAllowed);
@@ -245,12 +247,14 @@ function accept(
   let code: number = ReasonCode.Success;
   const mayRefuse = message.qos > 0 && connection.isV5 && !connection.isClosed;
   const routed = core.router.publish(topic, message, connection, mayRefuse);
+  if (core.messageLog !== null && routed !== Routed.Refused) core.messageLog.onPublished(message);
   if (message.retain && routed !== Routed.Refused && !retain(connection, message)) {
     code = ReasonCode.QuotaExceeded;
   }
   if (message.retain || message.qos === 2) core.journal?.press(connection);
   const { qos } = message;
   if (qos === 0) return;
+  if (core.peers?.isDoubtful) core.peers.await();
   const pending = journal === null ? null : journal.end();
   if (routed === Routed.Refused) {
     core.drop(DropReason.Refused, message);

@@ -14,6 +14,7 @@ import type { Message } from '../protocol/message.js';
 import type { Mark, RetainedWrite, Store } from '../store/store.js';
 import type { BrokerContext } from './context.js';
 import type { Draft, PendingMessage } from './draft.js';
+import { type LazySession, LazySettles } from './lazy-settles.js';
 import { PendingAck } from './pending-acks.js';
 import { type Pausable, Pressure } from './pressure.js';
 import type { SharedGroup } from './shared-group.js';
@@ -48,6 +49,7 @@ export class Journal implements Flushable, Deadline {
   heapIndex = -1;
   private readonly context: BrokerContext;
   private readonly pressure: Pressure;
+  private readonly lazy: LazySettles;
   private drafts: StoredSession[] = [];
   private retained: RetainedWrite[] = [];
   private retries = new Set<Retry>();
@@ -57,7 +59,8 @@ export class Journal implements Flushable, Deadline {
   /** Of the PUBLISH that is being routed. */
   private isAcknowledged = false;
   private ack: PendingAck | null = null;
-  private mark: Mark | null = null;
+  /** See `markWith`. */
+  mark: Mark | null = null;
   /** The last record made, good for other sessions that get the same. */
   private lastMessage: Message | null = null;
   private lastKind = -1;
@@ -67,6 +70,7 @@ export class Journal implements Flushable, Deadline {
     this.context = context;
     this.store = store;
     this.pressure = new Pressure(context.deadlines, Number.POSITIVE_INFINITY);
+    this.lazy = new LazySettles(context.deadlines);
   }
 
   get limits(): Limits {
@@ -161,6 +165,15 @@ export class Journal implements Flushable, Deadline {
     return this.ack;
   }
 
+  /**
+   * The record of a message as it was published, a view or not.
+   *
+   * @param group of the member that it is for; null: for all who subscribe
+   */
+  recordFor(message: Message, group: SharedGroup | null): Buffer {
+    return recordOf(message, message.qos, message.retain, null, sharedFilterOf(group), this);
+  }
+
   /** Adds a kept message to a session's queue. */
   append(
     draft: Draft,
@@ -173,33 +186,58 @@ export class Journal implements Flushable, Deadline {
     const record = this.record(message, qos, retain, ids, group);
     const payloadBytes = message.payloadLength;
     const { mark } = this;
+    const sharedFilter = sharedFilterOf(group);
     const ack = this.await();
-    this.add(draft, { record, payloadBytes, mark, message, qos, retain, ids, group, ack });
+    this.add(draft, {
+      record,
+      payloadBytes,
+      mark,
+      sharedFilter,
+      message,
+      qos,
+      retain,
+      ids,
+      group,
+      ack,
+    });
   }
 
-  /** A message whose write was refused for its epoch. */
-  appendAgain(draft: Draft, pending: PendingMessage): void {
-    this.add(draft, pending);
+  /**
+   * A message of so many bytes goes to another broker; it counts as long as it is not safe there.
+   *
+   * @returns to be called when it is
+   */
+  beginFrame(bytes: number): () => void {
+    const ack = this.await();
+    const weight = bytes + ITEM_BYTES;
+    this.pendingWrites++;
+    this.pendingBytes += weight;
+    return () => {
+      this.onSafe(weight);
+      ack?.onSafe();
+    };
   }
 
   /** Stores or deletes (null) a retained message. */
-  retain(topic: string, message: Message | null): void {
-    const ack = this.await();
+  retain(topic: string, message: Message | null, publisherId: string | null): void {
     const record = message === null ? null : recordOf(message, message.qos, true, null, '', this);
-    const bytes = ITEM_BYTES + (record === null ? 0 : record.length);
-    this.pendingBytes += bytes;
-    const onDone = (): void => {
-      this.onSafe(bytes);
-      ack?.onSafe();
-    };
-    this.retained.push({ topic, record, onDone });
-    this.markDirty();
+    this.retainRecord(topic, record, false, publisherId);
+  }
+
+  /** Deletes a retained message that has expired, unless there is another one in the store. */
+  retainExpired(topic: string): void {
+    this.retainRecord(topic, null, true, null);
   }
 
   /** The session's draft was begun; it goes out with this turn. */
   enlist(session: StoredSession): void {
     this.drafts.push(session);
     this.markDirty();
+  }
+
+  /** The session has acknowledgements to write, with its next write or in a while. */
+  settleSoon(session: LazySession): void {
+    this.lazy.add(session, this.context.turn.nowMs);
   }
 
   /** Counts what was added to a draft beside its messages. */
@@ -258,6 +296,7 @@ export class Journal implements Flushable, Deadline {
     this.isClosed = true;
     this.context.deadlines.cancel(this);
     this.retries.clear();
+    this.lazy.close();
   }
 
   /** A write is safe, or its session is not ours any more. */
@@ -267,6 +306,24 @@ export class Journal implements Flushable, Deadline {
     this.pendingBytes -= bytes;
     const { storePendingBytesMax } = this.context.limits;
     if (this.pendingBytes < storePendingBytesMax / 2) this.pressure.onDrained();
+  }
+
+  private retainRecord(
+    topic: string,
+    record: Buffer | null,
+    onlyExpired: boolean,
+    publisherId: string | null,
+  ): void {
+    const ack = this.await();
+    const bytes = ITEM_BYTES + (record === null ? 0 : record.length);
+    this.pendingBytes += bytes;
+    const onDone = (): void => {
+      this.onSafe(bytes);
+      ack?.onSafe();
+    };
+    const by = publisherId === null ? {} : { publisherId };
+    this.retained.push({ topic, record, onlyExpired, onDone, ...by });
+    this.markDirty();
   }
 
   private add(draft: Draft, pending: PendingMessage): void {
@@ -290,8 +347,7 @@ export class Journal implements Flushable, Deadline {
     const isPlain = ids === null && group === null;
     const kind = qos * 2 + (retain ? 1 : 0);
     if (isPlain && this.lastMessage === message && this.lastKind === kind) return this.lastRecord!;
-    const sharedFilter = group === null ? '' : `$share/${group.shareName}/${group.filter}`;
-    const record = recordOf(message, qos, retain, ids, sharedFilter, this);
+    const record = recordOf(message, qos, retain, ids, sharedFilterOf(group), this);
     if (isPlain) {
       this.lastMessage = message;
       this.lastKind = kind;
@@ -299,4 +355,8 @@ export class Journal implements Flushable, Deadline {
     }
     return record;
   }
+}
+
+function sharedFilterOf(group: SharedGroup | null): string {
+  return group === null ? '' : `$share/${group.shareName}/${group.filter}`;
 }

@@ -19,27 +19,21 @@
 import { assert } from '../base/assert.js';
 import type { Message } from '../protocol/message.js';
 import type { OutboxEntry, Undelivered } from './outbox-entry.js';
+import {
+  DONE,
+  IDS,
+  packetIdOf,
+  QOS_SHIFT,
+  QUEUED,
+  RELEASED,
+  RETAIN,
+  SENT,
+  STATE,
+  WAS_SENT,
+} from './outbox-flags.js';
 import type { SharedGroup } from './shared-group.js';
 
-/** Packet identifiers: numbers as far apart never are in flight together. */
-export const IDS = 65_535;
 const RING_START = 16;
-
-export const QUEUED = 0;
-export const SENT = 1;
-export const RELEASED = 2;
-export const DONE = 3;
-export const STATE = 3;
-export const QOS_SHIFT = 2;
-const RETAIN = 0x10;
-/** The message was sent on an earlier connection. */
-export const WAS_SENT = 0x20;
-/** Of a stored queue, done: the store does not have it any more. */
-export const GONE = 0x40;
-
-export function packetIdOf(seq: number): number {
-  return ((seq - 1) % IDS) + 1;
-}
 
 export class Outbox {
   /** Oldest number that is not done. */
@@ -79,8 +73,8 @@ export class Outbox {
     const slot = seq & this.mask;
     this.messages[slot] = message;
     this.flags[slot] = QUEUED | (qos << QOS_SHIFT) | (retain ? RETAIN : 0);
-    if (ids !== null || this.ids !== null) this.setIds(slot, ids);
-    if (group !== null || this.groups !== null) this.setGroup(slot, group);
+    if (ids !== null || this.ids !== null) this.setIdsOf(seq, ids);
+    if (group !== null || this.groups !== null) this.setGroupOf(seq, group);
     this.queued++;
     this.queuedBytes += message.payloadLength;
     return seq;
@@ -104,13 +98,37 @@ export class Outbox {
     return seq;
   }
 
-  /** True when a new message may go out at once: nothing waits, and there is room in flight. */
-  canSendNow(inflightMax: number): boolean {
-    return this.queued === 0 && this.inflight < inflightMax && this.isWindowOpen;
+  /**
+   * As `addSent`, of so many messages of QoS 1 that need not be sent again.
+   *
+   * @returns the number of the first
+   */
+  addSentInRow(count: number): number {
+    while (this.endSeq - this.firstSeq + count > this.mask + 1) this.grow();
+    const { flags, groups, ids, mask, messages } = this;
+    const firstSeq = this.endSeq;
+    for (let seq = firstSeq; seq < firstSeq + count; seq++) {
+      const slot = seq & mask;
+      messages[slot] = null;
+      flags[slot] = SENT | (1 << QOS_SHIFT);
+      if (ids !== null) ids[slot] = null;
+      if (groups !== null) groups[slot] = null;
+    }
+    this.endSeq = firstSeq + count;
+    this.nextSeq = this.endSeq;
+    this.inflight += count;
+    return firstSeq;
   }
 
-  private get isWindowOpen(): boolean {
-    return this.nextSeq - this.firstSeq < IDS;
+  /** How many new messages may go out at once. */
+  room(inflightMax: number): number {
+    if (this.queued > 0) return 0;
+    return Math.min(inflightMax - this.inflight, IDS - (this.nextSeq - this.firstSeq));
+  }
+
+  /** True when a new message may go out at once: nothing waits, and there is room in flight. */
+  canSendNow(inflightMax: number): boolean {
+    return this.room(inflightMax) > 0;
   }
 
   /** The next message to send; false when there is none or the window is closed. */
@@ -122,7 +140,7 @@ export class Outbox {
         this.nextSeq++;
         continue;
       }
-      if (this.inflight >= inflightMax || !this.isWindowOpen) return false;
+      if (this.inflight >= inflightMax || this.nextSeq - this.firstSeq >= IDS) return false;
       entry.seq = this.nextSeq;
       entry.packetId = packetIdOf(this.nextSeq);
       entry.message = this.messages[slot]!;
@@ -261,13 +279,15 @@ export class Outbox {
   }
 
   /** Remembers that a message just added came through a shared subscription. */
-  setGroupOf(seq: number, group: SharedGroup): void {
-    this.setGroup(seq & this.mask, group);
+  setGroupOf(seq: number, group: SharedGroup | null): void {
+    this.groups ??= new Array<SharedGroup | null>(this.mask + 1).fill(null);
+    this.groups[seq & this.mask] = group;
   }
 
   /** Remembers the Subscription Identifiers of a message just added. */
-  setIdsOf(seq: number, ids: readonly number[]): void {
-    this.setIds(seq & this.mask, ids);
+  setIdsOf(seq: number, ids: readonly number[] | null): void {
+    this.ids ??= new Array<readonly number[] | null>(this.mask + 1).fill(null);
+    this.ids[seq & this.mask] = ids;
   }
 
   private qosAt(slot: number): number {
@@ -353,16 +373,6 @@ export class Outbox {
     if (this.ids !== null) this.ids[to] = this.ids[from]!;
     if (this.groups !== null) this.groups[to] = this.groups[from]!;
     this.finish(from);
-  }
-
-  private setIds(slot: number, ids: readonly number[] | null): void {
-    this.ids ??= new Array<readonly number[] | null>(this.mask + 1).fill(null);
-    this.ids[slot] = ids;
-  }
-
-  private setGroup(slot: number, group: SharedGroup | null): void {
-    this.groups ??= new Array<SharedGroup | null>(this.mask + 1).fill(null);
-    this.groups[slot] = group;
   }
 
   protected grow(): void {

@@ -75,6 +75,10 @@ export class Output {
   /** Bytes that wait for the transport. While it is blocked, those in `chunk` do so too. */
   waitingBytes = 0;
   private isDirty = false;
+  /** Bytes that the first packet, or run, since the last flush took. */
+  private firstBytes = 0;
+  /** More came before the last flush: it paid to wait for it. */
+  private isJoined = true;
   private isClosed = false;
   private inFlight: Block | null = null;
   private inFlightLength = 0;
@@ -127,6 +131,11 @@ export class Output {
     this.context.openRuns.push(this);
   }
 
+  /** True when the run ends there, and nothing waits before it. */
+  endsRunAt(block: Block, end: number): boolean {
+    return this.runEnd === end && this.runBlock === block && this.waitingBytes === 0;
+  }
+
   /** Writes or copies the run, if there is one. */
   endRun(): void {
     const { runBlock, runEnd } = this;
@@ -157,6 +166,7 @@ export class Output {
     if (this.inFlight !== null) return;
     const length = this.length;
     if (length === 0) return;
+    this.isJoined = length > this.firstBytes;
     const chunk = this.chunk;
     this.chunk = noChunk;
     this.length = 0;
@@ -229,11 +239,13 @@ export class Output {
   }
 
   private makeRoom(size: number): void {
+    const { pool, turn } = this.context;
     if (!this.isDirty) {
       this.isDirty = true;
-      this.context.turn.markDirty(this);
+      this.firstBytes = size;
+      if (this.isJoined) turn.markDirty(this);
+      else turn.markEarly(this);
     }
-    const { pool } = this.context;
     const full = this.chunk;
     const used = this.length;
     if (used >= FLUSH_BYTES || (used > 0 && used + size > LARGE_CHUNK_BYTES)) {
@@ -250,6 +262,7 @@ export class Output {
   private handOver(chunk: Block, length: number): void {
     this.chunk = noChunk;
     this.length = 0;
+    this.firstBytes = 0;
     if (this.inFlight === null && this.line === null) {
       this.send(chunk, length);
       return;

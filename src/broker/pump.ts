@@ -26,7 +26,7 @@ export function pumpOutbox(
     if (isExpired || !sender.fits(message, entry.qos, entry.ids)) {
       outbox.becomeDropped(entry);
       session.drop(isExpired ? DropReason.Expired : DropReason.TooLargeForReceiver, message);
-      session.stored?.onSettled();
+      session.stored?.onSettled(1);
       continue;
     }
     if (entry.seq < session.recheckBefore && !passesRecheck(session, sender, outbox, message)) {
@@ -35,7 +35,7 @@ export function pumpOutbox(
     }
     const { packetId, qos, retain, dup, ids } = entry;
     outbox.becomeSent(entry);
-    if (qos === 0) session.stored?.onSettled();
+    if (qos === 0) session.stored?.onSettled(1);
     sender.send(message, qos, retain, dup, packetId, ids, null);
   }
 }

@@ -13,7 +13,7 @@ import { MqttError } from '../protocol/mqtt-error.js';
 import type { Claim, QueuedRecord, QueueRead } from '../store/store.js';
 import type { PendingMessage } from './draft.js';
 import type { Journal } from './journal.js';
-import { packetIdOf } from './outbox.js';
+import { packetIdOf } from './outbox-flags.js';
 import { QueueWindow } from './queue-window.js';
 import { Resumed, Sent } from './resumed.js';
 import type { SharedGroup } from './shared-group.js';
@@ -33,7 +33,7 @@ export interface FeedOwner {
   /** The window has more to send. */
   onFed(): void;
   /** A message is done without having been sent. */
-  onSkipped(): void;
+  onSkipped(count: number): void;
   /** A QoS 0 message may have been sent before a crash, and is not sent again. */
   onUnsure(message: Message): void;
   /** A record is damaged, or its topic name is none; it is skipped. */
@@ -108,10 +108,24 @@ export class QueueFeed {
   /** A message is safe in the queue. */
   onSafe({ message, qos, retain, ids, group }: PendingMessage, seq: number): void {
     const { window } = this;
-    if (window.endSeq !== seq || !window.hasRoom) return;
+    if (window.endSeq === seq && this.isRoomy) window.add(message, qos, retain, ids, group);
+  }
+
+  /** The window takes what has just become safe. */
+  private get isRoomy(): boolean {
+    const { window } = this;
     const { windowMessagesMax, windowBytesMax } = this.limits;
-    if (window.queued >= windowMessagesMax || window.queuedBytes >= windowBytesMax) return;
-    window.add(message, qos, retain, ids, group);
+    if (!window.hasRoom || window.queued >= windowMessagesMax) return false;
+    return window.queuedBytes < windowBytesMax;
+  }
+
+  /** Records that another broker put in the queue, from `seq` on; they are safe there. */
+  onRecords(seq: number, records: readonly Buffer[]): void {
+    const { window } = this;
+    for (let index = 0; index < records.length; index++) {
+      if (window.endSeq !== seq + index || !this.isRoomy) continue;
+      this.add({ seq: seq + index, record: records[index]! });
+    }
   }
 
   /**
@@ -193,7 +207,7 @@ export class QueueFeed {
     if (queued === null || (queued.qos === 0 && sent !== Sent.No)) {
       window.addDone(false);
       if (queued !== null && sent === Sent.Perhaps) owner.onUnsure(queued.message);
-      owner.onSkipped();
+      owner.onSkipped(1);
       return;
     }
     const { message, qos, retain, ids, sharedFilter } = queued;

@@ -7,19 +7,19 @@
  * more than that.
  */
 import type { Message } from '../protocol/message.js';
+import { Outbox } from './outbox.js';
+import type { OutboxEntry } from './outbox-entry.js';
 import {
   DONE,
   GONE,
   IDS,
-  Outbox,
   QOS_SHIFT,
   QUEUED,
   RELEASED,
   SENT,
   STATE,
   WAS_SENT,
-} from './outbox.js';
-import type { OutboxEntry } from './outbox-entry.js';
+} from './outbox-flags.js';
 
 export class QueueWindow extends Outbox {
   /** Nothing is sent: see `StoredSession.isBehind`. */

@@ -11,7 +11,7 @@
  */
 import type { Limits } from '../config/limits.js';
 import type { Claim } from '../store/store.js';
-import { IDS } from './outbox.js';
+import { IDS } from './outbox-flags.js';
 
 export const Sent = { No: 0, Perhaps: 1, Yes: 2 } as const;
 export type Sent = (typeof Sent)[keyof typeof Sent];

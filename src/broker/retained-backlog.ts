@@ -5,8 +5,11 @@
  *
  * What was retained after the subscription went out live and is left out: nothing comes twice,
  * and an old value never follows a newer one.
+ *
+ * What a subscription asked for of the history follows behind them, in the same way.
  */
 import type { Message } from '../protocol/message.js';
+import type { Replay } from './replays.js';
 import type { Sender } from './sender.js';
 import type { Subscription } from './subscription.js';
 
@@ -32,6 +35,8 @@ export interface RetainedSource {
 export class RetainedBacklog {
   /** By filter, in order. The first is the one being sent once `messages` is set. */
   private readonly requests = new Map<string, RetainedRequest>();
+  /** By filter. */
+  private readonly replays = new Map<string, Replay>();
   private messages: readonly Message[] | null = null;
   private position = 0;
   private readonly source: RetainedSource;
@@ -42,7 +47,7 @@ export class RetainedBacklog {
 
   /** Requests that are not done with. */
   get size(): number {
-    return this.requests.size;
+    return this.requests.size + this.replays.size;
   }
 
   /** A new subscription to a filter takes the place of the one before. */
@@ -54,8 +59,15 @@ export class RetainedBacklog {
     this.requests.set(filter, request);
   }
 
+  addReplay(filter: string, replay: Replay): void {
+    this.replays.get(filter)?.cancel();
+    this.replays.set(filter, replay);
+  }
+
   /** The subscription is gone; what it would have got is not sent any more. */
   remove(filter: string): void {
+    this.replays.get(filter)?.cancel();
+    this.replays.delete(filter);
     const [first] = this.requests.keys();
     if (first === filter) this.messages = null;
     this.requests.delete(filter);
@@ -77,6 +89,9 @@ export class RetainedBacklog {
       }
       this.messages = null;
       this.requests.delete(filter);
+    }
+    for (const [filter, replay] of this.replays) {
+      if (replay.pump(sender)) this.replays.delete(filter);
     }
     return false;
   }

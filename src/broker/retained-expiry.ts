@@ -33,7 +33,7 @@ export class RetainedExpiry {
     this.awaited.delete(topic);
     if (this.retained.get(topic) !== message) return;
     this.retained.delete(topic);
-    this.context.journal?.retain(topic, null);
+    this.context.journal?.retainExpired(topic);
     this.context.drop(DropReason.Expired, message);
   }
 }

@@ -23,8 +23,13 @@ export class RetainedStore {
   stamp = 0;
   private readonly root = new RetainedNode();
 
-  /** Stores `message`, a kept one, in place of what its topic had. */
-  set(message: Message): void {
+  /**
+   * Stores `message`, a kept one, in place of what its topic had.
+   *
+   * @param isForeign it was published at another broker: no subscriber need have got it as it was
+   *   published, so no `stampMax` leaves it out
+   */
+  set(message: Message, isForeign = false): void {
     let node = this.root;
     for (const level of message.topic.name.split('/')) {
       node.children ??= new Map();
@@ -37,7 +42,7 @@ export class RetainedStore {
     }
     this.count(node.message, message);
     node.message = message;
-    node.stamp = ++this.stamp;
+    node.stamp = isForeign ? 0 : ++this.stamp;
   }
 
   get(topic: string): Message | null {

@@ -5,11 +5,13 @@
 import type { Message } from '../protocol/message.js';
 import type { BrokerContext } from './context.js';
 import { FrameCache } from './frames.js';
+import { DropReason } from './metrics.js';
+import { RouteKind } from './peers.js';
 import type { Pausable } from './pressure.js';
 import { Route } from './route.js';
 import type { Session } from './session.js';
 import type { SharedGroup } from './shared-group.js';
-import { mergeSubscriptions, type Subscription } from './subscription.js';
+import { mergeSubscriptions, qosOf, type Subscription } from './subscription.js';
 import { MatchResult, type SubscriptionIndex } from './subscription-index.js';
 import type { Topic } from './topics.js';
 
@@ -55,26 +57,44 @@ export class Router {
    * @param mayRefuse the publisher can be told, so `queue_full_policy refuse` applies
    */
   publish(topic: Topic, message: Message, publisher: Pausable | null, mayRefuse: boolean): Routed {
-    const route = topic.routeVersion === this.index.version ? topic.route! : this.findRoute(topic);
+    const route = this.routeOf(topic);
     if (mayRefuse && this.isRefusing && this.hasFullQueue(route, message)) return Routed.Refused;
     const { targets } = route;
     const count = targets.length;
+    const isRepeated = message.qos === 2 && this.isRepeated();
     let frames: FrameCache | null = null;
     if (count >= SHARE_FRAMES_FROM) {
       frames = this.frames;
       frames.reset();
     }
     for (let index = 0; index < count; index++) {
-      let target = targets[index]!;
-      if (target.noLocal || target.ownVariant !== null) {
-        const isOwn = target.session.clientId === message.publisherId;
-        if (isOwn && target.noLocal) continue;
-        if (isOwn) target = target.ownVariant!;
-      }
+      const target = this.targetFor(targets[index]!, message);
+      if (target === null || (isRepeated && target.session.stored === null)) continue;
       target.session.deliver(message, target, frames, publisher);
     }
     if (route.groups.length > 0) this.publishToGroups(route.groups, message, publisher);
-    return count > 0 || route.groups.length > 0 ? Routed.Matched : Routed.NoMatch;
+    const nodes = message.qos === 0 ? route.nodes : route.nodesAcknowledged;
+    if (nodes.length > 0) this.context.peers!.publish(nodes, message, publisher);
+    return count + route.groups.length + nodes.length > 0 ? Routed.Matched : Routed.NoMatch;
+  }
+
+  /**
+   * Delivers what another broker has routed: to transient sessions here, and to durable ones that
+   * are connected here where it does not go through their queue. Shared subscriptions, and queues,
+   * were its publisher's broker to see to. What expired on its way is dropped, of each.
+   */
+  publishHere(topic: Topic, message: Message): void {
+    const { upgradeOutgoingQos, queueQos0Messages } = this.context.delivery;
+    const isExpired = message.expiresAtMs <= this.context.turn.nowMs;
+    for (const subscription of this.routeOf(topic).targets) {
+      const target = this.targetFor(subscription, message);
+      if (target === null) continue;
+      const { session } = target;
+      const isQueued = queueQos0Messages || qosOf(message, target, upgradeOutgoingQos) > 0;
+      if (session.stored !== null && (isQueued || session.sender === null)) continue;
+      if (isExpired) session.drop(DropReason.Expired, message);
+      else session.deliver(message, target, null, null);
+    }
   }
 
   /**
@@ -108,6 +128,30 @@ export class Router {
     this.index.version++;
   }
 
+  /** The subscription as it counts for this message, perhaps its publisher's own; null: none. */
+  private targetFor(target: Subscription, message: Message): Subscription | null {
+    if (!target.noLocal && target.ownVariant === null) return target;
+    const isOwn = this.context.kin.isOwn(target.session.clientId, message.publisherId);
+    if (!isOwn) return target;
+    return target.noLocal ? null : target.ownVariant;
+  }
+
+  /** Where messages of that topic go; null when that must be looked up. */
+  knownRoute(topic: Topic): Route | null {
+    return topic.routeVersion === this.index.version ? topic.route : null;
+  }
+
+  private routeOf(topic: Topic): Route {
+    return topic.routeVersion === this.index.version ? topic.route! : this.findRoute(topic);
+  }
+
+  /** See `Peers.isRepeated`. */
+  private isRepeated(): boolean {
+    const { peers, journal } = this.context;
+    const mark = peers === null ? null : journal!.mark;
+    return mark !== null && peers!.isRepeated(mark);
+  }
+
   private get isRefusing(): boolean {
     return this.context.delivery.queueFullPolicy === 'refuse';
   }
@@ -138,8 +182,10 @@ export class Router {
 
   private hasFullQueue({ targets, groups }: Route, message: Message): boolean {
     if (message.qos === 0) return false;
+    const { kin } = this.context;
     const isTargetFull = (target: Subscription): boolean => {
-      const isLeftOut = target.noLocal && target.session.clientId === message.publisherId;
+      const { noLocal, session } = target;
+      const isLeftOut = noLocal && kin.isOwn(session.clientId, message.publisherId);
       return !isLeftOut && isFull(target, message);
     };
     return targets.some(isTargetFull) || groups.some((group) => isGroupFull(group, message));
@@ -153,11 +199,16 @@ export class Router {
     this.index.match(topic.name, found);
     const groups = [...found.groups];
     const matching = [...found.subscriptions];
-    const readers = matching.filter(({ session }) => session.mayRead(topic.name));
+    const nodes = topic.isReserved ? [] : [...found.nodes];
+    // What a broker says of itself, each broker says to its own clients.
+    const isOurs = ({ session }: Subscription): boolean =>
+      !topic.isReserved || !session.isElsewhere;
+    const readers = matching.filter((one) => isOurs(one) && one.session.mayRead(topic.name));
     const { allowDuplicateMessages } = this.context.delivery;
     const targets = allowDuplicateMessages ? readers : merged(readers);
-    const route = new Route(targets, groups);
-    if (topic.isRemembered) this.remember(topic, route, version);
+    const route = new Route(targets, groups, nodes.map(nameOf), nodes.filter(takesAll).map(nameOf));
+    const isFixed = this.context.peers === null || !topic.isReserved;
+    if (topic.isRemembered && isFixed) this.remember(topic, route, version);
     return route;
   }
 
@@ -178,6 +229,17 @@ export class Router {
     topic.route = route;
     topic.routeVersion = version;
   }
+}
+
+type NodeKinds = readonly [node: string, kinds: number];
+
+function nameOf([node]: NodeKinds): string {
+  return node;
+}
+
+/** Somebody there gets messages of QoS 1 and 2 otherwise than through a queue. */
+function takesAll([, kinds]: NodeKinds): boolean {
+  return (kinds & (RouteKind.Transient | RouteKind.DurableQos0)) !== 0;
 }
 
 function isFull(target: Subscription, message: Message): boolean {

@@ -6,6 +6,7 @@ import type { Message } from '../protocol/message.js';
 import {
   ACKNOWLEDGEMENT_BYTES,
   noExtras,
+  PUBACK_BYTE,
   PublishExtras,
   packetSize,
   publishByte,
@@ -57,6 +58,10 @@ export class Sender {
   /** Reused for every delivery that needs them; null while none did. */
   private extras: PublishExtras | null = null;
   private pressure: Pressure | null = null;
+  /** Where the last packet ended that went out at QoS 1 or 2 as it came, and in which parse. */
+  private rawBlock: Block | null = null;
+  private rawEnd = 0;
+  private rawParse = -1;
 
   constructor(output: Output, context: BrokerContext, options: SenderOptions) {
     this.output = output;
@@ -169,6 +174,33 @@ export class Sender {
     writeAcknowledgement(this.output.chunk.bytes, at, firstByte, packetId);
   }
 
+  /** Writes a PUBACK without a reason code for each of these identifiers, which lie in `bytes`. */
+  acknowledgeInRow(bytes: Buffer, idsAt: Int32Array, count: number): void {
+    this.context.metrics.packetsSent += count;
+    let at = this.output.reserve(count * ACKNOWLEDGEMENT_BYTES);
+    const target = this.output.chunk.bytes;
+    for (let index = 0; index < count; index++) {
+      const idAt = idsAt[index]!;
+      target[at] = PUBACK_BYTE;
+      target[at + 1] = 2;
+      target[at + 2] = bytes[idAt]!;
+      target[at + 3] = bytes[idAt + 1]!;
+      at += ACKNOWLEDGEMENT_BYTES;
+    }
+  }
+
+  /** A packet of QoS 1 or 2 that ends there went out as it came. */
+  noteRaw(block: Block, end: number): void {
+    this.rawBlock = block;
+    this.rawEnd = end;
+    this.rawParse = this.context.parses;
+  }
+
+  /** True when it did so in the parse that goes on, as the last one of its kind. */
+  hasSentRaw(block: Block, end: number): boolean {
+    return this.rawEnd === end && this.rawBlock === block && this.rawParse === this.context.parses;
+  }
+
   /** Writes one of them with a reason code and nothing else: MQTT 5.0. */
   acknowledgeWithReason(firstByte: number, packetId: number, reasonCode: number): void {
     this.context.metrics.packetsSent++;
@@ -213,6 +245,7 @@ export class Sender {
     chunk.bytes[at] = publishByte(qos, retain, false);
     chunk.bytes[idAt] = packetId >>> 8;
     chunk.bytes[idAt + 1] = packetId & 0xff;
+    this.noteRaw(message.block, rawEnd);
   }
 
   /** Half full pauses the publisher, full drops: what was read already fits in between. */

@@ -6,15 +6,19 @@ import type { Claim, ClaimRequest } from '../store/store.js';
 import type { Access, ClientIdentity } from './access.js';
 import { Claims } from './claims.js';
 import type { BrokerContext } from './context.js';
+import { Custody } from './custody.js';
 import { Endings } from './endings.js';
 import { DropReason } from './metrics.js';
 import { Receiver } from './receiver.js';
 import type { Router } from './router.js';
 import { EXPIRY_NEVER, Session } from './session.js';
+import { isMember } from './shared-group.js';
 import { encodeWill } from './stored-client.js';
+import type { StoredSession } from './stored-session.js';
 import type { Subscriptions } from './subscriptions.js';
 import type { TopicTable } from './topics.js';
 import type { PendingWill } from './will.js';
+import { WillsUnderway } from './wills-underway.js';
 
 /**
  * How wills get out; the core publishes them.
@@ -33,10 +37,12 @@ export class SessionRegistry {
   private readonly context: BrokerContext;
   private readonly router: Router;
   private readonly subscriptions: Subscriptions;
-  private readonly publishWill: PublishWill;
+  readonly wills: WillsUnderway;
+  /** Which sessions are this broker's to look after. */
+  readonly custody: Custody;
   /** Of a durable store; null without. */
   readonly claims: Claims | null;
-  private readonly endings: Endings | null;
+  readonly endings: Endings | null;
   /** Clients that are not in `size` yet: the store is asked about them. */
   arriving = 0;
 
@@ -54,11 +60,17 @@ export class SessionRegistry {
     this.context = context;
     this.router = router;
     this.subscriptions = subscriptions;
-    this.publishWill = publishWill;
+    this.wills = new WillsUnderway(context.clock, context.deadlines, publishWill);
+    this.custody = new Custody(context, this);
   }
 
   get size(): number {
     return this.byClientId.size;
+  }
+
+  /** Sessions that are this broker's to look after. */
+  get ownSize(): number {
+    return this.byClientId.size - this.custody.elsewhere;
   }
 
   get(clientId: string): Session | null {
@@ -77,20 +89,36 @@ export class SessionRegistry {
     connection.onTakenOver();
   }
 
+  /** @param then called when a store may forget the will */
+  publishWill(pending: PendingWill, then: () => void): void {
+    this.wills.publish(pending, then);
+  }
+
   /**
    * Makes way for a claim. Null: at once; else the store is asked when what an earlier session
-   * left is passed on.
+   * left is passed on, and wills are out.
    *
    * @throws BrokerError `STORE_AWAY`
    */
-  prepareClaim({ clientId, cleanStart }: ClaimRequest): Promise<void> | null {
+  prepareClaim(request: ClaimRequest): Promise<void> | null {
+    const { clientId } = request;
+    const way = this.makeWay(request);
+    if (way === null) return this.wills.whenOut(clientId);
+    return way.then(() => this.wills.whenOut(clientId) ?? undefined);
+  }
+
+  private makeWay(request: ClaimRequest): Promise<void> | null {
+    const { clientId, cleanStart } = request;
     this.evict(clientId);
     const session = this.get(clientId);
     if (session !== null) {
       // A store would delete a session that is over, with what is to be passed on and counted.
-      if (this.isOver(session)) this.expire(session);
+      if (this.isOver(session)) return this.endFirst(session);
+      // Of one elsewhere, the claim says to its broker that it is over.
+      if (cleanStart && session.isElsewhere) return this.custody.endElsewhere(session, request);
+      if (cleanStart && session.will !== null) return this.endFirst(session);
       // Before the claim, or what is published until it is answered would be in the new queue.
-      else if (cleanStart) this.end(session);
+      if (cleanStart) this.end(session);
       // An answer about a QoS 2 message from the last connection comes too late: it is sent again.
       session.epoch++;
     }
@@ -114,8 +142,9 @@ export class SessionRegistry {
     let session = this.get(identity.clientId);
     const isKept = claim === null ? !cleanStart && session?.isDurable === true : claim.isPresent;
     if (session !== null && !isKept) {
-      // The claim has deleted what was stored.
+      // The claim has deleted what was stored, and says what is to be published.
       if (claim !== null) session.stored = null;
+      if (claim !== null && claim.lastWill !== null) this.dismissWill(session);
       this.end(session);
       session = null;
     }
@@ -129,9 +158,27 @@ export class SessionRegistry {
     }
     session.isDurable = expiryInterval > 0;
     session.expiryInterval = expiryInterval;
+    this.custody.mark(session, false);
+    session.onlineAt = '';
     if (isKept) this.endings?.forgive(identity.clientId);
     if (claim !== null && claim.epoch > 0) this.attachStored(session, claim, isKnown);
+    const { peers } = this.context;
+    if (claim != null && claim.lastWill !== null) {
+      peers?.publishLastWill(identity.clientId, claim.lastWill);
+    }
+    peers?.onAttached(session);
     return { session, isPresent };
+  }
+
+  /** A session elsewhere is over: what is known of it here is forgotten. */
+  forget(session: Session): void {
+    if (this.byClientId.get(session.clientId) !== session) return;
+    this.custody.mark(session, false);
+    this.byClientId.delete(session.clientId);
+    this.context.metrics.sessions = this.size;
+    this.context.deadlines.cancel(session);
+    this.dismissWill(session);
+    this.subscriptions.removeAll(session);
   }
 
   /** A session as the store has it, without a connection. */
@@ -166,8 +213,16 @@ export class SessionRegistry {
       this.end(session);
       return;
     }
+    const { deadlines, peers } = this.context;
     const { nowMs } = this.context.turn;
-    const { deadlines } = this.context;
+    peers?.onDetached(session);
+    if (session.isElsewhere) {
+      session.stored?.abandon();
+      session.outbox = null;
+      // Its delay would end with the client's return, and the client is back.
+      if (will !== null && will.will.willDelayInterval === 0) this.publishWill(will, nothing);
+      return;
+    }
     if (session.stored !== null) this.detachStored(session, will);
     if (session.expiryInterval < EXPIRY_NEVER) {
       deadlines.schedule(session, nowMs + session.expiryInterval * 1000);
@@ -186,18 +241,19 @@ export class SessionRegistry {
   end(session: Session): void {
     if (this.byClientId.get(session.clientId) !== session) return;
     this.byClientId.delete(session.clientId);
+    this.custody.mark(session, false);
     const { context } = this;
     context.metrics.sessions = this.size;
     context.deadlines.cancel(session);
     const { stored } = session;
-    const isInGroup = hasGroup(session);
+    const isInGroup = isMember(session);
     this.subscriptions.removeAll(session);
     const { will } = session;
     this.dismissWill(session);
     if (stored !== null) session.outbox = null;
     // What is passed on takes longer than any will.
     if (stored !== null && isInGroup) this.endings!.pass(session, stored, will);
-    const then = stored === null || isInGroup ? nothing : (): void => stored.end();
+    const then = this.whenWillIsOut(session, stored, isInGroup);
     if (will === null) then();
     else this.publishWill(will, then);
     const { outbox } = session;
@@ -223,12 +279,37 @@ export class SessionRegistry {
       this.publishWill(pending, nothing);
       return;
     }
-    session.will = null;
-    this.publishStored(session, pending);
+    this.custody.whenOurs(session, pending, () => {
+      if (session.will === pending) session.will = null;
+      this.publishStored(session, pending);
+    });
+  }
+
+  /** What is left to do for a session that has ended once its will, if any, is published. */
+  private whenWillIsOut(
+    session: Session,
+    stored: StoredSession | null,
+    isInGroup: boolean,
+  ): () => void {
+    const { peers } = this.context;
+    if (stored !== null) return isInGroup ? nothing : () => stored.end();
+    if (peers === null || session.handler !== null) return nothing;
+    return () => peers.leave(session.clientId);
+  }
+
+  /** While a claim of the client waits: the end of its session comes first. */
+  private async endFirst(session: Session): Promise<void> {
+    const { stored } = session;
+    const isOver = this.isOver(session);
+    const isOurs =
+      stored === null || this.context.peers === null || (await this.custody.adopt(session, stored));
+    if (isOurs && isOver) this.context.metrics.sessionsExpired++;
+    if (isOurs) this.end(session);
+    await this.endings!.finish(session.clientId);
   }
 
   /** Publishes a will that the store has as well, if it has the session. */
-  private publishStored({ stored }: Session, will: PendingWill): void {
+  publishStored({ stored }: Session, will: PendingWill): void {
     const epoch = stored?.epoch;
     this.publishWill(will, () => {
       // A client that is back has another one.
@@ -253,10 +334,9 @@ export class SessionRegistry {
 
   private attachStored(session: Session, claim: Claim, isKnown: boolean): void {
     session.outbox = this.context.storage!.of(session, claim.epoch).attach(claim);
-    if (!isKnown) {
-      for (const subscription of claim.subscriptions) {
-        this.subscriptions.restore(session, subscription);
-      }
+    // Another broker may know better what a session has that was elsewhere.
+    if (!isKnown || this.context.peers !== null) {
+      this.subscriptions.reconcile(session, claim.subscriptions);
     }
     const before = session.receiver;
     session.receiver = claim.held.length === 0 ? null : new Receiver();
@@ -287,12 +367,18 @@ export class SessionRegistry {
 
   private expire(session: Session): void {
     if (session.connection !== null) return;
+    this.custody.whenOurs(session, session, () => {
+      if (session.connection === null && !session.isElsewhere) this.endExpired(session);
+    });
+  }
+
+  private endExpired(session: Session): void {
     this.context.metrics.sessionsExpired++;
     this.end(session);
   }
 
   /** The client is back before its will was due [MQTT-3.1.3-9]. */
-  private dismissWill(session: Session): void {
+  dismissWill(session: Session): void {
     if (session.will === null) return;
     this.context.deadlines.cancel(session.will);
     session.will = null;
@@ -301,11 +387,6 @@ export class SessionRegistry {
 
 function nothing(): void {
   // Nobody waits for it.
-}
-
-function hasGroup(session: Session): boolean {
-  for (const { group } of session.subscriptions?.values() ?? []) if (group !== null) return true;
-  return false;
 }
 
 /** True when nothing differs that access may go by, but for the network address. */

@@ -13,28 +13,22 @@ import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
 import type { FrameCache } from './frames.js';
 import { DropReason } from './metrics.js';
-import { Outbox, packetIdOf } from './outbox.js';
+import { Outbox } from './outbox.js';
+import { packetIdOf } from './outbox-flags.js';
 import type { Pausable } from './pressure.js';
 import { pumpOutbox } from './pump.js';
 import { exceedsEmptyQueue, exceedsQueue, hasByteWindow, isFilling } from './queue-limits.js';
 import { Receiver } from './receiver.js';
 import type { RetainedBacklog } from './retained-backlog.js';
 import type { Sender } from './sender.js';
+import type { SessionConnection } from './session-connection.js';
 import type { StoredSession } from './stored-session.js';
-import type { Subscription } from './subscription.js';
+import { qosOf, type Subscription } from './subscription.js';
 import type { Flushable } from './turn.js';
 import type { PendingWill } from './will.js';
 
 /** Seconds; this interval and above: the session never expires. */
 export const EXPIRY_NEVER = 0xffff_ffff;
-
-/** The connection of a session, as far as its session must know it. */
-export interface SessionConnection extends Pausable {
-  /** Another connection takes the session over [MQTT-3.1.4-3]. */
-  onTakenOver(): void;
-  /** An operator or an embedding program ends the connection. */
-  disconnect(reasonCode: number, detail: string): void;
-}
 
 export class Session implements Deadline, Flushable {
   readonly clientId: string;
@@ -59,6 +53,10 @@ export class Session implements Deadline, Flushable {
   backlog: RetainedBacklog | null = null;
   /** Messages dropped for this session since it began. */
   dropped = 0;
+  /** Of a durable session: another broker has its client, or looks after it. */
+  isElsewhere = false;
+  /** The other broker that its client is connected to, as far as it matters here; empty: none. */
+  onlineAt = '';
   /** Of a subscriber inside this process: takes the place of a connection. */
   handler: ((message: Message, subscription: Subscription) => void) | null = null;
   deadlineMs = 0;
@@ -84,7 +82,12 @@ export class Session implements Deadline, Flushable {
 
   /** Somebody takes messages now: a connection, or a handler in this process. */
   get isOnline(): boolean {
-    return this.sender !== null || this.handler !== null;
+    return this.sender !== null || this.handler !== null || this.onlineAt !== '';
+  }
+
+  /** As `isOnline`, at this broker. */
+  get isHere(): boolean {
+    return this.isOnline && this.onlineAt === '';
   }
 
   /** Messages that have not been sent. */
@@ -110,9 +113,7 @@ export class Session implements Deadline, Flushable {
     frames: FrameCache | null,
     publisher: Pausable | null,
   ): boolean {
-    const { upgradeOutgoingQos } = this.context.delivery;
-    const granted = subscription.qos;
-    const qos = message.qos < granted && !upgradeOutgoingQos ? message.qos : granted;
+    const qos = qosOf(message, subscription, this.context.delivery.upgradeOutgoingQos);
     const retain = message.retain && subscription.retainAsPublished;
     const { sender, stored } = this;
     if (stored !== null && this.isForStore(stored, qos)) {
@@ -205,7 +206,7 @@ export class Session implements Deadline, Flushable {
   /** PUBACK of a delivery; false: unknown identifier. */
   onPuback(packetId: number): boolean {
     if (this.outbox === null || !this.outbox.onPuback(packetId)) return false;
-    this.onSettled(this.outbox);
+    this.onSettled(this.outbox, 1);
     return true;
   }
 
@@ -214,7 +215,7 @@ export class Session implements Deadline, Flushable {
     if (outbox === null) return false;
     if (!isRefused) return outbox.onPubrec(packetId);
     if (!outbox.onPubrecRefused(packetId)) return false;
-    this.onSettled(outbox);
+    this.onSettled(outbox, 1);
     return true;
   }
 
@@ -222,7 +223,7 @@ export class Session implements Deadline, Flushable {
     const { outbox } = this;
     if (outbox === null) return false;
     if (!outbox.onPubcomp(packetId)) return this.stored?.onEarlyPubcomp(packetId) ?? false;
-    this.onSettled(outbox);
+    this.onSettled(outbox, 1);
     return true;
   }
 
@@ -247,8 +248,9 @@ export class Session implements Deadline, Flushable {
     this.context.drop(reason, message, this);
   }
 
-  private onSettled(outbox: Outbox): void {
-    this.stored?.onSettled();
+  /** So many in flight are done. */
+  onSettled(outbox: Outbox, count: number): void {
+    this.stored?.onSettled(count);
     if (outbox.queued > 0 || this.backlog !== null) this.pump();
     this.relieve();
   }
@@ -364,6 +366,11 @@ export class Session implements Deadline, Flushable {
       return true;
     }
     if (!this.isDurable || (qos === 0 && !this.context.delivery.queueQos0Messages)) {
+      // Its own broker knows whether it is offline.
+      if (this.isElsewhere) {
+        this.context.peers?.publishTo(subscription, message);
+        return true;
+      }
       this.drop(DropReason.OfflineQos0, message);
       return false;
     }

@@ -12,6 +12,8 @@ export class SharedGroup {
   /** The filter behind the share name. */
   readonly filter: string;
   private readonly members: Subscription[] = [];
+  /** Of the client ids of its members. */
+  private readonly hashes = new Map<Session, number>();
   private cursor = 0;
   private sticky: Session | null = null;
 
@@ -31,14 +33,20 @@ export class SharedGroup {
   /** Adds a member, or replaces its subscription. */
   add(subscription: Subscription): void {
     const index = this.indexOf(subscription.session);
-    if (index >= 0) this.members[index] = subscription;
-    else this.members.push(subscription);
+    if (index >= 0) {
+      this.members[index] = subscription;
+      return;
+    }
+    const { session } = subscription;
+    this.members.push(subscription);
+    this.hashes.set(session, mixed(hashOf(session.clientId)));
   }
 
   remove(session: Session): void {
     const index = this.indexOf(session);
     if (index < 0) return;
     this.members.splice(index, 1);
+    this.hashes.delete(session);
     if (index < this.cursor) this.cursor--;
     if (this.sticky === session) this.sticky = null;
   }
@@ -55,7 +63,21 @@ export class SharedGroup {
     topic: string,
     mayGet: (member: Subscription) => boolean,
   ): Subscription | null {
+    if (strategy === 'local') {
+      const isHere = (member: Subscription): boolean => member.session.isHere && mayGet(member);
+      const here = this.pickFrom(this.cursor, 'round_robin', isHere);
+      if (here !== null) return here;
+    }
     const first = this.preferred(strategy, prng, publisherId, topic);
+    return this.pickFrom(first, strategy, mayGet);
+  }
+
+  /** The first of the members from `first` on that may get a message, the online ones before. */
+  private pickFrom(
+    first: number,
+    strategy: SharedStrategy,
+    mayGet: (member: Subscription) => boolean,
+  ): Subscription | null {
     const count = this.members.length;
     let offline: Subscription | null = null;
     for (let step = 0; step < count; step++) {
@@ -63,7 +85,7 @@ export class SharedGroup {
       const member = this.members[index]!;
       const isWelcome = mayGet(member);
       // A hook that was asked had somebody disconnected: the order of the others is another one.
-      if (this.members.length < count) return this.pick(strategy, prng, publisherId, topic, mayGet);
+      if (this.members.length < count) return this.pickFrom(first, strategy, mayGet);
       if (!isWelcome) continue;
       if (member.session.isOnline) {
         this.chosen(strategy, index, member);
@@ -80,12 +102,13 @@ export class SharedGroup {
    * whoever else comes or goes. Null: there is none.
    */
   memberFor(key: string, mayGet: (member: Subscription) => boolean): Subscription | null {
+    const hash = hashOf(key);
     let best: Subscription | null = null;
     let bestWeight = -1;
     for (const member of [...this.members]) {
       const { session } = member;
       if (!session.isDurable || !mayGet(member)) continue;
-      const weight = mixed(hashOf(`${session.clientId}\0${key}`));
+      const weight = this.weightOf(session, hash);
       if (weight <= bestWeight) continue;
       best = member;
       bestWeight = weight;
@@ -103,26 +126,51 @@ export class SharedGroup {
     if (count === 0) return 0;
     switch (strategy) {
       case 'round_robin':
+      case 'local':
         return this.cursor % count;
       case 'random':
         return prng.below(count);
       case 'sticky':
         return this.sticky === null ? prng.below(count) : Math.max(0, this.indexOf(this.sticky));
       case 'hash_client':
-        return hashOf(publisherId ?? '') % count;
+        return this.heaviest(publisherId ?? '');
       case 'hash_topic':
-        return hashOf(topic) % count;
+        return this.heaviest(topic);
     }
   }
 
+  /** Leads to the same member at every broker, whatever the order in which they came. */
+  private heaviest(key: string): number {
+    const hash = hashOf(key);
+    let best = 0;
+    let bestWeight = -1;
+    for (let index = 0; index < this.members.length; index++) {
+      const weight = this.weightOf(this.members[index]!.session, hash);
+      if (weight <= bestWeight) continue;
+      best = index;
+      bestWeight = weight;
+    }
+    return best;
+  }
+
   private chosen(strategy: SharedStrategy, index: number, member: Subscription): void {
-    if (strategy === 'round_robin') this.cursor = index + 1;
+    if (strategy === 'round_robin' || strategy === 'local') this.cursor = index + 1;
     else if (strategy === 'sticky') this.sticky = member.session;
+  }
+
+  private weightOf(session: Session, hash: number): number {
+    return mixed(this.hashes.get(session)! ^ hash);
   }
 
   private indexOf(session: Session): number {
     return this.members.findIndex((member) => member.session === session);
   }
+}
+
+/** True for a session with a shared subscription. */
+export function isMember({ subscriptions }: Session): boolean {
+  for (const { group } of subscriptions?.values() ?? []) if (group !== null) return true;
+  return false;
 }
 
 function hashOf(text: string): number {

@@ -96,6 +96,10 @@ class SessionEvents implements StoredSessionEvents {
 
   onLost(status: WriteStatus): void {
     const { connection } = this.session;
+    if (status === WriteStatus.Stale && this.context.peers !== null) {
+      this.context.giveAway(this.session);
+      return;
+    }
     if (connection === null) return;
     if (status === WriteStatus.Stale) {
       connection.disconnect(ReasonCode.SessionTakenOver, 'session taken over');

@@ -2,11 +2,12 @@
 import { moveBytes, type Slab } from '../base/block.js';
 import { Message, NEVER } from '../protocol/message.js';
 import { encodeRecord, viewRecord } from '../store/record.js';
-import type { TopicTable } from './topics.js';
+import type { Topic, TopicTable } from './topics.js';
 
 /** A message as it lies in a session's queue. */
 export interface QueuedMessage {
   readonly message: Message;
+  readonly topic: Topic;
   readonly qos: number;
   readonly retain: boolean;
   readonly ids: readonly number[] | null;
@@ -81,5 +82,5 @@ export function messageOfRecord(
   message.publisherId = view.publisherId;
   message.kept = message;
   const { qos, retain, ids, sharedFilter } = view;
-  return { message, qos, retain, ids, sharedFilter };
+  return { message, topic, qos, retain, ids, sharedFilter };
 }

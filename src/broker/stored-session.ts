@@ -9,9 +9,12 @@
 import { assert } from '../base/assert.js';
 import type { Message } from '../protocol/message.js';
 import { isMoreThanAppend } from '../store/answers.js';
-import { type Claim, type HeldId, Taken, type WriteOutcome, WriteStatus } from '../store/store.js';
+import type { Claim, HeldId, StoredSubscription, WriteOutcome } from '../store/store.js';
+import { Taken, WriteStatus } from '../store/store.js';
+import { lookForMore, type QueueOwner } from './appended-elsewhere.js';
 import { Draft, type DraftOwner, type PendingMessage } from './draft.js';
 import { ITEM_BYTES, type Journal } from './journal.js';
+import type { LazySession } from './lazy-settles.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import type { Pausable } from './pressure.js';
 import { type FeedOwner, QueueFeed } from './queue-feed.js';
@@ -23,13 +26,14 @@ import type { TopicTable } from './topics.js';
 /** Acknowledgements are written with the next write, or when so many have come. */
 const SETTLED_MAX = 64;
 
-export class StoredSession implements FeedOwner, DraftOwner {
+export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySession {
   readonly clientId: string;
   /** Of our last claim; 0: never claimed. */
   epoch: number;
   endSeq = 1;
   underway = 0;
-  private feed: QueueFeed | null = null;
+  isLazy = false;
+  feed: QueueFeed | null = null;
   private draft: Draft | null = null;
   /** Messages of the window that are done, and the store does not know it. */
   private unwritten = 0;
@@ -58,7 +62,7 @@ export class StoredSession implements FeedOwner, DraftOwner {
 
   /** The part of the queue that is in memory; null: the client is not here. */
   get window(): QueueWindow | null {
-    return this.feed === null ? null : this.feed.window;
+    return this.feed?.window ?? null;
   }
 
   /** Messages that the client, who is here, has not been sent yet. */
@@ -76,11 +80,6 @@ export class StoredSession implements FeedOwner, DraftOwner {
   /** Messages in the queue that are not done, as far as it is known here. */
   get messages(): number {
     return this.feed === null ? this.left + this.underway : this.length;
-  }
-
-  /** As it was loaded: so many messages are in the queue. */
-  restore(messages: number): void {
-    this.left = messages;
   }
 
   /** One past the last number that a message may have which was published so far. */
@@ -102,20 +101,29 @@ export class StoredSession implements FeedOwner, DraftOwner {
 
   /** The client is gone; what it acknowledged is written with how the connection ended. */
   detach(expiresAtMs: number, will: Buffer | null, willAtMs: number): void {
-    if (this.feed === null) return;
-    const draft = this.begin();
-    this.disconnectIn(draft, expiresAtMs, will, willAtMs);
-    this.settleInto(draft);
-    this.endFeed();
+    if (this.feed !== null) this.disconnect(expiresAtMs, will, willAtMs);
+  }
+
+  /** So many more are in the queue, as it was loaded, or as another broker said. */
+  onMore(count: number): void {
+    this.left += count;
+  }
+
+  /** A message gave way to one from another broker, which has counted it. */
+  onGivenUpElsewhere(seq: number): void {
+    this.feed?.giveUp(seq, () => undefined);
+  }
+
+  /** Looks whether another broker put messages in the queue without a word. */
+  retry(): void {
+    lookForMore(this, this.journal);
   }
 
   /** The session is over, whether its client was here until now or not, and not yet deleted. */
   expire(wallMs: number, will: Buffer | null): void {
-    if (this.feed !== null) this.detach(wallMs, will, wallMs);
-    else this.disconnectIn(this.begin(), wallMs, will, wallMs);
+    this.disconnect(wallMs, will, wallMs);
   }
 
-  /** Outbound messages of which only PUBCOMP is missing: PUBREL goes out again. */
   forEachReleased(visit: (packetId: number) => void): void {
     this.feed?.forEachReleased(visit);
   }
@@ -141,8 +149,7 @@ export class StoredSession implements FeedOwner, DraftOwner {
   isFull(message: Message): boolean {
     const { messagesMax, bytesMax } = this.events.queueLimits();
     if (bytesMax > 0 && message.payloadLength > bytesMax) return true;
-    if (this.feed === null || messagesMax === 0) return false;
-    return this.length >= messagesMax;
+    return this.feed !== null && messagesMax > 0 && this.length >= messagesMax;
   }
 
   /** An inbound QoS 2 message; its number is in the mark of what is appended for it. */
@@ -158,31 +165,28 @@ export class StoredSession implements FeedOwner, DraftOwner {
   forget(packetId: number, whenSafe: () => void): void {
     const draft = this.begin();
     draft.forget(packetId);
-    this.callWhenSafe(draft, whenSafe);
+    this.whenSafe(whenSafe);
   }
 
   /** PUBREC of an outbound message. */
   release(packetId: number, whenSafe: () => void): void {
     const draft = this.begin();
     if (this.feed !== null) draft.release(this.feed.window.seqOf(packetId));
-    this.callWhenSafe(draft, whenSafe);
+    this.whenSafe(whenSafe);
   }
 
-  subscribe(filter: string, options: number, identifier: number): void {
+  /** @param subscription null: there is none any more */
+  changeSubscription(filter: string, subscription: StoredSubscription | null): void {
     const draft = this.begin();
-    draft.changeSubscription(filter, { filter, options, identifier });
-    this.journal.weigh(draft, ITEM_BYTES + filter.length);
-  }
-
-  unsubscribe(filter: string): void {
-    const draft = this.begin();
-    draft.changeSubscription(filter, null);
+    draft.changeSubscription(filter, subscription);
     this.journal.weigh(draft, ITEM_BYTES + filter.length);
   }
 
   /** Calls back when all that the turn wrote for the session is safe. */
   whenSafe(then: () => void): void {
-    this.callWhenSafe(this.begin(), then);
+    const draft = this.begin();
+    draft.callWhenSafe(then);
+    this.journal.weigh(draft, ITEM_BYTES);
   }
 
   dismissWill(): void {
@@ -194,35 +198,37 @@ export class StoredSession implements FeedOwner, DraftOwner {
     this.begin().settled = { firstSeq, done: [] };
   }
 
-  /** Deletes all of it. */
   end(): void {
     const draft = this.begin();
     draft.ends = true;
     // What its client acknowledged is not lost.
     this.settleInto(draft);
-    this.endFeed();
+    this.abandon();
   }
 
-  /** A message of the window is done; written lazily. */
-  onSettled(): void {
-    this.onSkipped();
+  settle(): void {
+    if (this.unwritten > 0) this.begin();
+  }
+
+  /** So many messages of the window are done; written lazily. */
+  onSettled(count: number): void {
+    this.onSkipped(count);
     this.refill();
   }
 
   /** The message of an entry was not sent, since its client may not read it. */
   onWithheld({ seq, qos, dup }: OutboxEntry): void {
     if (dup && qos === 2) this.begin().release(seq);
-    else this.onSettled();
+    else this.onSettled(1);
   }
 
   /** PUBCOMP of a released message that the window has not reached yet. */
   onEarlyPubcomp(packetId: number): boolean {
     const isKnown = this.feed?.onEarlyPubcomp(packetId) ?? false;
-    if (isKnown) this.onSkipped();
+    if (isKnown) this.onSkipped(1);
     return isKnown;
   }
 
-  /** Reads on when the window is half empty. */
   refill(): void {
     this.feed?.refill();
   }
@@ -241,16 +247,15 @@ export class StoredSession implements FeedOwner, DraftOwner {
     return draft;
   }
 
-  // What the feed says.
-
   onFed(): void {
     this.events.onQueued();
   }
 
-  onSkipped(): void {
-    this.unwritten++;
-    this.unsettled++;
+  onSkipped(count: number): void {
+    this.unwritten += count;
+    this.unsettled += count;
     if (this.unwritten >= SETTLED_MAX) this.begin();
+    else this.journal.settleSoon(this);
     if (this.isBehind) this.feed!.window.isHeld = true;
   }
 
@@ -275,12 +280,8 @@ export class StoredSession implements FeedOwner, DraftOwner {
     return draft;
   }
 
-  private callWhenSafe(draft: Draft, then: () => void): void {
-    draft.callWhenSafe(then);
-    this.journal.weigh(draft, ITEM_BYTES);
-  }
-
-  private endFeed(): void {
+  /** The client is not here any more: it left, or another broker has the session. */
+  abandon(): void {
     this.left = this.feed?.left ?? this.left;
     for (const message of this.feed?.end() ?? []) this.events.onDropped(message);
     this.feed = null;
@@ -293,20 +294,17 @@ export class StoredSession implements FeedOwner, DraftOwner {
     return this.unsettled >= this.journal.limits.unsettledMessagesMax;
   }
 
-  private disconnectIn(
-    draft: Draft,
-    expiresAtMs: number,
-    will: Buffer | null,
-    willAtMs: number,
-  ): void {
+  private disconnect(expiresAtMs: number, will: Buffer | null, willAtMs: number): void {
+    const draft = this.begin();
     draft.disconnect = { expiresAtMs, will, willAtMs, isUnsure: this.feed?.isUnsure ?? true };
     if (will !== null) this.journal.weigh(draft, will.length);
+    this.settleInto(draft);
+    this.abandon();
   }
 
   private settleInto(draft: Draft): void {
-    const { feed } = this;
-    if (feed === null) return;
-    const { window } = feed;
+    const { feed, window } = this;
+    if (feed === null || window === null) return;
     draft.nextSeq = window.sentEndSeq;
     if (this.unwritten === 0) return;
     draft.settles += this.unwritten;
@@ -326,29 +324,27 @@ export class StoredSession implements FeedOwner, DraftOwner {
       this.onAppended(draft, outcome);
       for (const then of draft.whenSafe) then();
     } else {
-      this.onRefused(draft, outcome.status);
+      this.onRefused(draft, outcome);
     }
     for (const ack of draft.acks) ack.onSafe();
   }
 
-  private onRefused(draft: Draft, status: WriteStatus): void {
-    for (const pending of draft.append) {
-      if (status === WriteStatus.Gone) {
-        this.events.onGone(pending.message);
-        pending.ack?.onSafe();
-      } else {
-        // Somebody else owns the session; the message is for its queue all the same.
-        this.underway++;
-        this.journal.appendAgain(this.begin(), pending);
-      }
-    }
+  private onRefused(draft: Draft, outcome: WriteOutcome): void {
+    const { status } = outcome;
     if (draft.epoch !== 0 && draft.epoch === this.epoch) this.events.onLost(status);
+    // Somebody else has the session; the messages are in its queue all the same.
+    if (status === WriteStatus.Stale && draft.append.length > 0) this.onAppended(draft, outcome);
+    if (status === WriteStatus.Stale) return;
+    for (const pending of draft.append) {
+      this.events.onGone(pending.message);
+      pending.ack?.onSafe();
+    }
   }
 
   /** The store knows of so many more that they are done. */
   private onCaughtUp(count: number): void {
     this.unsettled -= count;
-    const { window } = this.feed!;
+    const window = this.window!;
     if (!window.isHeld || this.isBehind) return;
     window.isHeld = false;
     this.events.onQueued();

@@ -11,6 +11,7 @@ import { ReasonCode } from '../protocol/reason-codes.js';
 import { isShared, isTopicFilter, parseSharedFilter, topicLevels } from '../protocol/topic.js';
 import type { Connection } from './connection.js';
 import { holdForAnswer } from './held-for-answer.js';
+import { beginReplay, type ReplayStart, replayAsked, whyNoReplay } from './replays.js';
 import type { RetainedRequest } from './retained-backlog.js';
 
 const FAILED = 0x80;
@@ -34,19 +35,24 @@ export function handleSubscribe(
       throw protocolError('No Local on a shared subscription [MQTT-3.8.3-4]');
     }
   }
-  const answers = packet.subscriptions.map((request) => check(connection, request));
+  const replay = replayAsked(connection.core, packet);
+  const answers = packet.subscriptions.map((request) => check(connection, request, replay));
   const proceed = (codes: number[] | null): void => {
     // A hook may have disconnected the client that it was asked about.
     if (connection.isClosed) return;
     const refusals = packet.subscriptions.map(() => ReasonCode.NotAuthorized);
-    subscribe(connection, packet, codes ?? refusals);
+    subscribe(connection, packet, codes ?? refusals, replay);
   };
   if (answers.every((answer) => typeof answer === 'number')) proceed(answers as number[]);
   else holdForAnswer(connection, Promise.all(answers), proceed);
 }
 
 /** The reason code for one filter: the granted QoS, or why not. */
-function check(connection: Connection, request: SubscriptionRequest): number | Promise<number> {
+function check(
+  connection: Connection,
+  request: SubscriptionRequest,
+  replay: ReplayStart | string | null,
+): number | Promise<number> {
   const { core, access, listener } = connection;
   const { filter } = request;
   const isValid = isShared(filter) ? parseSharedFilter(filter) !== null : isTopicFilter(filter);
@@ -55,6 +61,7 @@ function check(connection: Connection, request: SubscriptionRequest): number | P
   if (!isValid || isTooLong || topicLevels(filter) > core.limits.topicLevelsMax) {
     return ReasonCode.TopicFilterInvalid;
   }
+  if (whyNoReplay(replay, filter) !== null) return ReasonCode.ImplementationSpecificError;
   const granted = Math.min(request.qos, listener.maxQos);
   if (!access.restrictsSubscribe) return granted;
   const isAllowed = access.maySubscribe(connection.identity!, mounted, granted);
@@ -62,11 +69,17 @@ function check(connection: Connection, request: SubscriptionRequest): number | P
   return typeof isAllowed === 'boolean' ? code(isAllowed) : isAllowed.then(code);
 }
 
-function subscribe(connection: Connection, packet: SubscribePacket, codes: number[]): void {
+function subscribe(
+  connection: Connection,
+  packet: SubscribePacket,
+  codes: number[],
+  replay: ReplayStart | string | null,
+): void {
   const { core, listener } = connection;
   const session = connection.session!;
   const max = core.limits.subscriptionsPerClientMax;
   const retained: (RetainedRequest | null)[] = [];
+  const replays: ((() => void) | null)[] = [];
   const answered = packet.subscriptions.map((request, index) => {
     const granted = codes[index]!;
     if (granted >= FAILED) return granted;
@@ -76,11 +89,13 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
     if (max > 0 && isNew && (session.subscriptions?.size ?? 0) >= max) {
       return ReasonCode.QuotaExceeded;
     }
+    if (replay !== null && core.replays?.isFull) return ReasonCode.QuotaExceeded;
     const options = connection.bridged(request);
     const { subscriptionIdentifier } = packet;
     retained.push(
       core.subscriptions.add(session, filter, options, granted, subscriptionIdentifier),
     );
+    replays.push(beginReplay(core, session, filter, replay));
     core.observer.subscribed(connection.identity!, filter, granted);
     logSubscribe(connection, 'subscribe', filter);
     return granted;
@@ -91,29 +106,55 @@ function subscribe(connection: Connection, packet: SubscribePacket, codes: numbe
   core.metrics.subscriptionsRefused += refused - invalid;
   const { isV5, maximumPacketSize } = connection;
   const sent = isV5 ? answered : answered.map((code) => (code >= FAILED ? FAILURE_V3 : code));
-  const reason = refused > 0 && connection.wantsReasons ? 'some filters were refused' : null;
+  const reason = refused > 0 && connection.wantsReasons ? reasonOf(packet, replay) : null;
   const suback = encodeSuback(packet.packetId, sent, isV5, reason, maximumPacketSize);
-  answerWhenSafe(connection, () => {
+  const { peers } = core;
+  const whenKnown = peers === null ? callNow : (then: () => void) => peers.whenKnown(then);
+  answerWhenSafe(connection, whenKnown, () => {
     connection.sendControl(suback);
     for (const request of retained) {
       // The client may have unsubscribed while the store was asked.
       if (request === null || !session.subscriptions?.has(request.subscription.filter)) continue;
       core.subscriptions.sendRetained(session, request);
     }
+    for (const send of replays) send?.();
   });
 }
 
-/** SUBACK and UNSUBACK of a durable session say what a restart will not undo. */
-function answerWhenSafe(connection: Connection, send: () => void): void {
+/** Why a filter was refused, for people. */
+function reasonOf(packet: SubscribePacket, replay: ReplayStart | string | null): string {
+  for (const { filter } of packet.subscriptions) {
+    const why = whyNoReplay(replay, filter);
+    if (why !== null) return why;
+  }
+  return 'some filters were refused';
+}
+
+/**
+ * SUBACK and UNSUBACK of a durable session say what a restart will not undo; SUBACK also says that
+ * no broker misses the subscription (promise P4).
+ *
+ * @param whenKnown calls its argument when all brokers know
+ */
+function answerWhenSafe(
+  connection: Connection,
+  whenKnown: (then: () => void) => void,
+  send: () => void,
+): void {
   const { stored } = connection.session!;
+  const sendIfOpen = (): void => {
+    if (!connection.isClosed) send();
+  };
   if (stored === null) {
-    send();
+    whenKnown(sendIfOpen);
     return;
   }
-  stored.whenSafe(() => {
-    if (!connection.isClosed) send();
-  });
+  stored.whenSafe(() => whenKnown(sendIfOpen));
   stored.press(connection);
+}
+
+function callNow(then: () => void): void {
+  then();
 }
 
 /** @throws MqttError for a malformed packet */
@@ -135,7 +176,7 @@ export function handleUnsubscribe(
     return ReasonCode.Success;
   });
   const unsuback = encodeUnsuback(packet.packetId, codes, isV5, maximumPacketSize);
-  answerWhenSafe(connection, () => connection.sendControl(unsuback));
+  answerWhenSafe(connection, callNow, () => connection.sendControl(unsuback));
 }
 
 /** Puts the mount point before a filter, behind the share name where there is one. */

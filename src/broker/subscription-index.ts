@@ -16,10 +16,13 @@ import type { Subscription } from './subscription.js';
 export class MatchResult {
   readonly subscriptions: Subscription[] = [];
   readonly groups: SharedGroup[] = [];
+  /** Other brokers → who subscribes there, bits of `RouteKind`. */
+  readonly nodes = new Map<string, number>();
 
   clear(): void {
     this.subscriptions.length = 0;
     this.groups.length = 0;
+    if (this.nodes.size > 0) this.nodes.clear();
   }
 }
 
@@ -27,6 +30,8 @@ export class MatchResult {
 class Subscribers {
   readonly bySession = new Map<Session, Subscription>();
   groups: Map<string, SharedGroup> | null = null;
+  /** Other brokers with subscribers of their own. */
+  nodes: Map<string, number> | null = null;
 }
 
 type Leaf = Subscription | Subscribers;
@@ -128,6 +133,22 @@ export class SubscriptionIndex {
       return leaf;
     });
     return group;
+  }
+
+  /** Says who subscribes to a filter at another broker. @param kinds 0: nobody */
+  setNode(filter: string, node: string, kinds: number): void {
+    this.version++;
+    this.update(filter, (leaf) => {
+      if (kinds === 0 && !(leaf instanceof Subscribers)) return leaf;
+      const subscribers = asSubscribers(leaf);
+      if (kinds > 0) {
+        subscribers.nodes ??= new Map();
+        subscribers.nodes.set(node, kinds);
+      } else if (subscribers.nodes?.delete(node) && subscribers.nodes.size === 0) {
+        subscribers.nodes = null;
+      }
+      return simplified(subscribers);
+    });
   }
 
   addShared(group: SharedGroup, subscription: Subscription): void {
@@ -255,7 +276,8 @@ function asSubscribers(leaf: Leaf | null): Subscribers {
 }
 
 function simplified(subscribers: Subscribers): Leaf | null {
-  return subscribers.bySession.size === 0 && subscribers.groups === null ? null : subscribers;
+  const { bySession, groups, nodes } = subscribers;
+  return bySession.size === 0 && groups === null && nodes === null ? null : subscribers;
 }
 
 function collect(leaf: Leaf | null, result: MatchResult): void {
@@ -266,4 +288,8 @@ function collect(leaf: Leaf | null, result: MatchResult): void {
   }
   for (const subscription of leaf.bySession.values()) result.subscriptions.push(subscription);
   if (leaf.groups !== null) for (const group of leaf.groups.values()) result.groups.push(group);
+  if (leaf.nodes === null) return;
+  for (const [node, kinds] of leaf.nodes) {
+    result.nodes.set(node, (result.nodes.get(node) ?? 0) | kinds);
+  }
 }

@@ -1,4 +1,5 @@
 /** One session's subscription to one topic filter, or several merged for one delivery. */
+import type { Message } from '../protocol/message.js';
 import type { Session } from './session.js';
 import type { SharedGroup } from './shared-group.js';
 
@@ -36,6 +37,11 @@ export class Subscription {
     this.ids = ids;
     this.group = group;
   }
+}
+
+/** The QoS at which a subscription gets a message. Hot path. */
+export function qosOf(message: Message, { qos }: Subscription, upgradesQos: boolean): number {
+  return message.qos < qos && !upgradesQos ? message.qos : qos;
 }
 
 /**

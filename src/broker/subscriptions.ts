@@ -8,6 +8,7 @@ import { isShared, parseSharedFilter } from '../protocol/topic.js';
 import type { StoredSubscription } from '../store/store.js';
 import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
+import type { Replay } from './replays.js';
 import { RetainedBacklog, type RetainedRequest, type RetainedSource } from './retained-backlog.js';
 import type { RetainedStore } from './retained-store.js';
 import type { Sender } from './sender.js';
@@ -53,7 +54,9 @@ export class Subscriptions implements RetainedSource {
     identifier: number,
   ): RetainedRequest | null {
     session.subscriptions ??= new Map();
-    const isNew = !session.subscriptions.has(filter);
+    const before = session.subscriptions.get(filter);
+    const isNew = before === undefined;
+    const { peers } = this.context;
     const shared = isShared(filter) ? parseSharedFilter(filter) : null;
     const group = shared === null ? null : this.index.group(shared.filter, shared.shareName);
     const subscription = new Subscription(
@@ -66,12 +69,12 @@ export class Subscriptions implements RetainedSource {
       group,
     );
     session.subscriptions.set(filter, subscription);
-    session.stored?.subscribe(filter, optionsOf(subscription), identifier);
-    if (group !== null) {
-      this.index.addShared(group, subscription);
-      return null;
-    }
-    this.index.add(filter, subscription);
+    session.stored?.changeSubscription(filter, storedForm(subscription));
+    if (group === null) this.index.add(filter, subscription);
+    else this.index.addShared(group, subscription);
+    peers?.onSubscribed(subscription);
+    if (before !== undefined) peers?.onReplaced(before);
+    if (group !== null) return null;
     const wantsRetained = request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
     return wantsRetained ? this.requestFor(subscription) : null;
   }
@@ -87,17 +90,45 @@ export class Subscriptions implements RetainedSource {
     if (subscription === undefined) return false;
     session.subscriptions!.delete(filter);
     session.backlog?.remove(filter);
-    session.stored?.unsubscribe(filter);
+    session.stored?.changeSubscription(filter, null);
+    this.context.peers?.onUnsubscribed(subscription);
     this.unindex(subscription);
     return true;
   }
 
+  /** As `remove`, of a session elsewhere: its own broker has told the store. */
+  forget(session: Session, filter: string): void {
+    const subscription = session.subscriptions?.get(filter);
+    if (subscription === undefined) return;
+    session.subscriptions!.delete(filter);
+    this.unindex(subscription);
+  }
+
+  /** Makes the subscriptions of a session those that the store has. */
+  reconcile(session: Session, stored: readonly StoredSubscription[]): void {
+    const filters = new Set(stored.map(({ filter }) => filter));
+    for (const filter of [...(session.subscriptions?.keys() ?? [])]) {
+      if (!filters.has(filter)) this.forget(session, filter);
+    }
+    for (const subscription of stored) this.restore(session, subscription);
+  }
+
   /** A subscription as the store has it. */
-  restore(session: Session, { filter, options, identifier }: StoredSubscription): void {
+  restore(session: Session, stored: StoredSubscription): void {
     session.subscriptions ??= new Map();
+    const { filter } = stored;
+    const subscription = this.fromStored(session, stored);
+    const { group } = subscription;
+    session.subscriptions.set(filter, subscription);
+    if (group === null) this.index.add(filter, subscription);
+    else this.index.addShared(group, subscription);
+  }
+
+  /** A subscription of a session, not yet in effect. */
+  fromStored(session: Session, { filter, options, identifier }: StoredSubscription): Subscription {
     const shared = isShared(filter) ? parseSharedFilter(filter) : null;
     const group = shared === null ? null : this.index.group(shared.filter, shared.shareName);
-    const subscription = new Subscription(
+    return new Subscription(
       session,
       filter,
       options & 3,
@@ -106,14 +137,15 @@ export class Subscriptions implements RetainedSource {
       identifier === 0 ? null : [identifier],
       group,
     );
-    session.subscriptions.set(filter, subscription);
-    if (group === null) this.index.add(filter, subscription);
-    else this.index.addShared(group, subscription);
   }
 
   removeAll(session: Session): void {
     if (session.subscriptions === null) return;
-    for (const subscription of session.subscriptions.values()) this.unindex(subscription);
+    const { peers } = this.context;
+    for (const subscription of session.subscriptions.values()) {
+      if (!session.isElsewhere) peers?.onUnsubscribed(subscription);
+      this.unindex(subscription);
+    }
     session.subscriptions = null;
   }
 
@@ -124,11 +156,18 @@ export class Subscriptions implements RetainedSource {
     session.pump();
   }
 
+  /** Sends what a replay brings, behind retained messages. */
+  sendReplay(session: Session, filter: string, replay: Replay): void {
+    session.backlog ??= new RetainedBacklog(this);
+    session.backlog.addReplay(filter, replay);
+    session.pump();
+  }
+
   /** Whether the session may read each of them is asked when it is sent. */
   messagesFor({ subscription, stamp }: RetainedRequest): readonly Message[] {
     const { session, filter, noLocal } = subscription;
     return this.retained.match(filter, stamp).filter((message) => {
-      if (noLocal && message.publisherId === session.clientId) return false;
+      if (noLocal && this.context.kin.isOwn(session.clientId, message.publisherId)) return false;
       return this.maySourcePublish(message);
     });
   }
@@ -136,6 +175,11 @@ export class Subscriptions implements RetainedSource {
   /** True when the message is done with: sent, or no longer to be sent. */
   trySend(message: Message, subscription: Subscription, sender: Sender): boolean {
     if (this.retained.get(message.topic.name) !== message) return true;
+    return this.trySendEarlier(message, subscription, sender);
+  }
+
+  /** As `trySend`, of any message from before the subscription. */
+  trySendEarlier(message: Message, subscription: Subscription, sender: Sender): boolean {
     // Its end is due; RetainedExpiry deletes and counts it.
     if (message.expiresAtMs <= this.context.turn.nowMs) return true;
     if (!sender.isReady) return false;
@@ -170,6 +214,12 @@ export class Subscriptions implements RetainedSource {
     // A hook that needs time cannot be asked here; its answer at the time of publishing stands.
     return access.mayPublish(identity, message.topic.name, message.qos, true) !== false;
   }
+}
+
+/** As a store has it. */
+export function storedForm(subscription: Subscription): StoredSubscription {
+  const { filter, ids } = subscription;
+  return { filter, options: optionsOf(subscription), identifier: ids === null ? 0 : ids[0]! };
 }
 
 function optionsOf({ qos, noLocal, retainAsPublished }: Subscription): number {

@@ -98,6 +98,7 @@ function redisStore(draft: StoreDraft, { warn, nodeName }: StoreOptions): RedisS
     prefix: draft.redisPrefix ?? DEFAULT_PREFIX,
     ackLevel: draft.ackLevel,
     nodeName: draft.nodeName ?? nodeName(),
+    leaseS: draft.leaseS,
   });
 }
 

@@ -2,6 +2,7 @@
  * Turns a draft into the frozen `Config`: which listeners there are, what they inherit, and what
  * does not fit together. Everything that no single line can know is checked here.
  */
+import { assembleBridges } from './assemble-bridges.js';
 import { assembleStore } from './assemble-store.js';
 import type { AccessConfig, Config, ListenerConfig, LogConfig, TlsConfig } from './config.js';
 import {
@@ -14,6 +15,7 @@ import {
   listenerName,
 } from './defaults.js';
 import type { AccessDraft, Draft, ListenerDraft } from './draft.js';
+import { assembleHistory } from './keys-history.js';
 import { defaultNodeName, type ProcessIdentity } from './node-name.js';
 import { failAt, type Place, where } from './place.js';
 
@@ -36,6 +38,11 @@ export function assemble(draft: Draft, options: AssembleOptions): Config {
     ? localAddresses(options).map((address) => whole({ ...draft.defaultListener, ...address }))
     : drafts.map(whole);
   warnWithoutEffect(draft, listeners, isLocalOnly, options);
+  const { hostName } = options.process;
+  const store = assembleStore(draft.store, {
+    warn: options.warn,
+    nodeName: () => defaultNodeName(listeners[0]!, options.process),
+  });
   return defaultConfig({
     listeners: Object.freeze(listeners),
     perListenerSettings: draft.perListenerSettings,
@@ -44,10 +51,14 @@ export function assemble(draft: Draft, options: AssembleOptions): Config {
     log: assembleLog(draft, options),
     sysInterval: draft.sysInterval,
     setTcpNodelay: draft.setTcpNodelay,
-    store: assembleStore(draft.store, {
+    drainRate: draft.drainRate,
+    serverReference: draft.serverReference,
+    store,
+    history: assembleHistory(draft.history, {
+      isRedis: store.kind === 'redis',
       warn: options.warn,
-      nodeName: () => defaultNodeName(listeners[0]!, options.process),
     }),
+    bridges: assembleBridges(draft.bridges, { hostName, store, warn: options.warn }),
     pidFile: draft.pidFile,
     user: draft.user,
     source: options.source,

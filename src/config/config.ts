@@ -5,6 +5,8 @@
  * `defaultConfig` in defaults.ts makes one without any. Names follow
  * mosquitto.conf(5); units stand last in a name where the spec has none.
  */
+import type { BridgeConfig } from './bridge-config.js';
+import type { HistoryConfig } from './history-config.js';
 import type { Limits } from './limits.js';
 
 export type ProtocolVersion = 3 | 4 | 5;
@@ -132,7 +134,13 @@ export interface DeliveryConfig {
   /** What happens to a QoS > 0 message for a session whose queue is full. */
   readonly queueFullPolicy: 'drop_newest' | 'drop_oldest' | 'refuse';
 }
-export type SharedStrategy = 'round_robin' | 'random' | 'sticky' | 'hash_client' | 'hash_topic';
+export type SharedStrategy =
+  | 'round_robin'
+  | 'random'
+  | 'sticky'
+  | 'hash_client'
+  | 'hash_topic'
+  | 'local';
 
 export interface Config {
   readonly listeners: readonly ListenerConfig[];
@@ -143,7 +151,14 @@ export interface Config {
   /** `$SYS` interval in seconds; 0: no `$SYS`. */
   readonly sysInterval: number;
   readonly setTcpNodelay: boolean;
+  /** Clients per second that are sent away when a broker of a cluster stops; 0: all at once. */
+  readonly drainRate: number;
+  /** Where they are told to go (MQTT 5.0 Server Reference); null: nowhere in particular. */
+  readonly serverReference: string | null;
   readonly store: StoreConfig;
+  readonly history: HistoryConfig;
+  /** To other brokers, in the file's order. */
+  readonly bridges: readonly BridgeConfig[];
   readonly pidFile: string | null;
   /** User to become after binding, when started as root; null: stay. */
   readonly user: string | null;
@@ -180,6 +195,8 @@ export interface RedisStoreConfig {
   readonly ackLevel: AckLevel | null;
   /** The same after a restart, and of no other broker that shares this Redis. */
   readonly nodeName: string;
+  /** Seconds that a broker of a cluster is taken for alive after its last word. */
+  readonly leaseS: number;
 }
 
 export type StoreKind = StoreConfig['kind'];

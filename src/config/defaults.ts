@@ -13,6 +13,7 @@ import type {
   LogType,
   TlsConfig,
 } from './config.js';
+import { defaultHistory } from './history-config.js';
 import { defaultLimits } from './limits.js';
 
 /** mosquitto.conf(5): `log_type` when it is not given. */
@@ -41,6 +42,10 @@ export const SYSLOG_DAEMON = 3;
 export const SYSLOG_LOCAL0 = 16;
 
 export const DEFAULT_PORT = 1883;
+/** Clients per second: 9 000 in nine seconds. */
+export const DEFAULT_DRAIN_RATE = 1_000;
+/** Seconds: longer than Redis takes for a failover. */
+export const DEFAULT_LEASE_S = 15;
 export const DEFAULT_WEBSOCKETS_HEADERS_SIZE = 4096;
 
 export function defaultAccess(overrides: Partial<AccessConfig> = {}): AccessConfig {
@@ -169,7 +174,11 @@ export function defaultConfig(overrides: Partial<Config> = {}): Config {
     log: defaultLog(),
     sysInterval: 10,
     setTcpNodelay: true,
+    drainRate: DEFAULT_DRAIN_RATE,
+    serverReference: null,
     store: Object.freeze({ kind: 'memory' as const }),
+    history: defaultHistory(),
+    bridges: Object.freeze([]),
     pidFile: null,
     user: null,
     source: null,

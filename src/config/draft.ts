@@ -2,6 +2,7 @@
  * A configuration while it is being read: mutable, with what is not known yet as null.
  * `assemble` turns it into the frozen `Config`.
  */
+import type { BridgeDraft } from './bridge-draft.js';
 import type {
   AckLevel,
   DeliveryConfig,
@@ -15,6 +16,8 @@ import type {
   TlsConfig,
 } from './config.js';
 import {
+  DEFAULT_DRAIN_RATE,
+  DEFAULT_LEASE_S,
   DEFAULT_PORT,
   DEFAULT_WEBSOCKETS_HEADERS_SIZE,
   defaultDelivery,
@@ -22,6 +25,7 @@ import {
   defaultTls,
   SYSLOG_DAEMON,
 } from './defaults.js';
+import { type HistoryDraft, newHistoryDraft } from './keys-history.js';
 import { defaultLimits, type Limits } from './limits.js';
 import type { LineContext, Place } from './place.js';
 
@@ -78,6 +82,7 @@ export interface StoreDraft {
   redisPrefix: string | null;
   ackLevel: AckLevel | null;
   nodeName: string | null;
+  leaseS: number;
   /** Where each key that belongs to a store was given last. */
   readonly places: Map<string, Place>;
 }
@@ -98,10 +103,14 @@ export interface Draft {
   connectionMessages: boolean;
   sysInterval: number;
   setTcpNodelay: boolean;
+  drainRate: number;
+  serverReference: string | null;
   pidFile: string | null;
   user: string | null;
   websocketsHeadersSize: number;
   store: StoreDraft;
+  readonly history: HistoryDraft;
+  bridges: BridgeDraft[];
   /** Takes the keys before the first `listener`; opened by `port` or `bind_address`. */
   defaultListener: ListenerDraft;
   isDefaultListenerOpened: boolean;
@@ -148,6 +157,7 @@ export function newStoreDraft(): StoreDraft {
     redisPrefix: null,
     ackLevel: null,
     nodeName: null,
+    leaseS: DEFAULT_LEASE_S,
     places: new Map(),
   };
 }
@@ -167,10 +177,14 @@ export function newDraft(): Draft {
     connectionMessages: true,
     sysInterval: 10,
     setTcpNodelay: true,
+    drainRate: DEFAULT_DRAIN_RATE,
+    serverReference: null,
     pidFile: null,
     user: null,
     websocketsHeadersSize: DEFAULT_WEBSOCKETS_HEADERS_SIZE,
     store: newStoreDraft(),
+    history: newHistoryDraft(),
+    bridges: [],
     defaultListener: newListenerDraft(null),
     isDefaultListenerOpened: false,
     listeners: [],

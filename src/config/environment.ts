@@ -51,6 +51,9 @@ function checkedKey(variable: string): string {
       'TIDEWIRE_PORT and TIDEWIRE_BIND_ADDRESS open one listener; the rest belongs in a file';
     failAt(place, `only global keys can be set by a variable: ${advice}`);
   }
+  if (found.scope === 'bridge' || key === 'connection') {
+    failAt(place, 'only global keys can be set by a variable: a bridge belongs in a file');
+  }
   if (found.scope === 'structure') {
     failAt(place, 'this key changes what the lines of a file mean: set it in the file');
   }

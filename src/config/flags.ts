@@ -17,7 +17,7 @@ export interface RunOptions {
 export type Invocation =
   | { readonly command: 'run'; readonly options: RunOptions }
   | { readonly command: 'config-test'; readonly options: RunOptions }
-  | { readonly command: 'passwd' | 'redis-check'; readonly args: readonly string[] }
+  | { readonly command: 'passwd' | 'redis-check' | 'history'; readonly args: readonly string[] }
   | { readonly command: 'version' }
   | { readonly command: 'help' };
 
@@ -25,6 +25,7 @@ export const usage = `Usage: tidewire [-c FILE] [-p PORT]... [-v | -q]
        tidewire --config-test -c FILE
        tidewire passwd --help
        tidewire redis-check --help
+       tidewire history --help
 
   -c, --config FILE   read this configuration, in the dialect of mosquitto.conf
   -p, --port PORT     without listeners in FILE: listen on this port of the loopback address
@@ -62,7 +63,8 @@ const longNames: Readonly<Record<string, string>> = {
 };
 
 const known = [
-  ...['-c', '-p', '-v', '-q', '-h', '--config-test', '--version', 'passwd', 'redis-check'],
+  ...['-c', '-p', '-v', '-q', '-h', '--config-test', '--version'],
+  ...['passwd', 'redis-check', 'history'],
   ...Object.keys(longNames),
   ...Object.keys(refused),
 ];
@@ -70,7 +72,9 @@ const known = [
 /** `args` without the interpreter and the script. Throws a `BrokerError` with code `USAGE`. */
 export function parseFlags(args: readonly string[]): Invocation {
   const [first] = args;
-  if (first === 'passwd' || first === 'redis-check') return { command: first, args: args.slice(1) };
+  if (first === 'passwd' || first === 'redis-check' || first === 'history') {
+    return { command: first, args: args.slice(1) };
+  }
   const ports: number[] = [];
   const seen = new Set<string>();
   let configFile: string | null = null;

@@ -2,15 +2,17 @@
  * What the parser knows about one key. The tables in keys-*.ts are made of these; everything
  * that a key can do goes through here, so that the parser itself knows no key by name.
  */
+import type { BridgeDraft } from './bridge-draft.js';
 import type { AccessDraft, Draft, ListenerDraft } from './draft.js';
 import type { LineContext } from './place.js';
 import type { ValueParser } from './values.js';
 
 /**
  * `access`: global, or of the current listener with `per_listener_settings true`.
- * `structure`: `listener` and `include_dir`, which change what the following lines mean.
+ * `bridge`: of the current `connection`. `structure`: `listener`, `connection` and `include_dir`,
+ * which change what the following lines mean.
  */
-export type KeyScope = 'global' | 'access' | 'listener' | 'structure' | 'unsupported';
+export type KeyScope = 'global' | 'access' | 'listener' | 'bridge' | 'structure' | 'unsupported';
 
 /**
  * A second time in the same scope. `last`: the later one counts. `once`: an error, as in
@@ -29,6 +31,8 @@ export interface Target {
   readonly draft: Draft;
   readonly listener: ListenerDraft;
   readonly access: AccessDraft;
+  /** Null above the first `connection`. */
+  readonly bridge: BridgeDraft | null;
 }
 
 export interface Key {

@@ -45,7 +45,7 @@ export const deliveryKeys: readonly Key[] = [
   }),
   globalKey(
     'shared_subscription_strategy',
-    oneOf('round_robin', 'random', 'sticky', 'hash_client', 'hash_topic'),
+    oneOf('round_robin', 'random', 'sticky', 'hash_client', 'hash_topic', 'local'),
     (draft, strategy) => {
       draft.delivery.sharedSubscriptionStrategy = strategy;
     },

@@ -7,9 +7,6 @@ import type { Key } from './key.js';
 const plugins =
   'Mosquitto’s plugins cannot be loaded and this line has no effect: use password_file and ' +
   'acl_file, or the library’s authenticate and authorize hooks';
-const bridges =
-  'bridges are not supported and this line has no effect: let a client, or the other broker’s ' +
-  'bridge, carry the messages';
 const engines = 'OpenSSL engines are not supported: give the private key as a PEM file in keyfile';
 
 interface Advice {
@@ -34,59 +31,13 @@ const pluginNames = [
   'plugin_use',
 ];
 
-const bridgeNames = [
-  'address',
-  'addresses',
-  'bridge_alpn',
-  'bridge_attempt_unsubscribe',
-  'bridge_bind_address',
-  'bridge_cafile',
-  'bridge_capath',
-  'bridge_certfile',
-  'bridge_ciphers',
-  'bridge_ciphers_tls1.3',
-  'bridge_identity',
-  'bridge_insecure',
-  'bridge_keyfile',
-  'bridge_max_packet_size',
-  'bridge_max_topic_alias',
-  'bridge_outgoing_retain',
-  'bridge_protocol_version',
-  'bridge_psk',
-  'bridge_receive_maximum',
-  'bridge_reload_type',
-  'bridge_require_ocsp',
-  'bridge_session_expiry_interval',
-  'bridge_tcp_keepalive',
-  'bridge_tcp_user_timeout',
-  'bridge_tls_use_os_certs',
-  'bridge_tls_version',
-  'cleansession',
-  'clientid',
-  'connection',
-  'idle_timeout',
-  'keepalive_interval',
-  'local_cleansession',
-  'local_clientid',
-  'local_password',
-  'local_username',
-  'notification_topic',
-  'notifications',
-  'notifications_local_only',
-  'password',
-  'remote_clientid',
-  'remote_password',
-  'remote_username',
-  'restart_timeout',
-  'round_robin',
-  'start_type',
-  'threshold',
-  'topic',
-  'try_private',
-  'username',
-];
+const tcpOptions =
+  'not supported and without effect: use keepalive_interval to notice a connection that is gone';
 
 const others: readonly (readonly [name: string, advice: Advice])[] = [
+  ['bridge_max_topic_alias', { advice: 'not supported: a bridge always sends the topic name' }],
+  ['bridge_tcp_keepalive', { advice: tcpOptions }],
+  ['bridge_tcp_user_timeout', { advice: tcpOptions }],
   [
     'disable_client_cert_date_checks',
     {
@@ -135,7 +86,6 @@ const others: readonly (readonly [name: string, advice: Advice])[] = [
 
 export const unsupportedKeys: readonly Key[] = [
   ...pluginNames.map((name) => unsupported(name, { advice: plugins })),
-  ...bridgeNames.map((name) => unsupported(name, { advice: bridges })),
   unsupported('http_listener', later),
   ...others.map(([name, advice]) => unsupported(name, advice)),
 ];

@@ -8,11 +8,12 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import { assemble } from './assemble.js';
+import { type BridgeDraft, newBridgeDraft } from './bridge-draft.js';
 import type { Config, ConfigWarning } from './config.js';
 import { type Draft, type ListenerDraft, newDraft, newListenerDraft } from './draft.js';
 import { type Environment, environmentSettings } from './environment.js';
 import { diskFiles, type FileAccess, hasIpv6Loopback, includedFiles, lookAt } from './files.js';
-import type { Key } from './key.js';
+import type { Key, Target } from './key.js';
 import { type ProcessIdentity, thisProcess } from './node-name.js';
 import { failAt, type LineContext, type Place, where } from './place.js';
 import { findKey, structureKeys, unknownKey } from './schema.js';
@@ -79,6 +80,7 @@ class ConfigReader {
   private readonly seen = new Map<object, Map<string, Seen>>();
   private mainFile = '';
   private current: ListenerDraft = this.draft.defaultListener;
+  private bridge: BridgeDraft | null = null;
   private firstAccessPlace: Place | null = null;
 
   constructor(files: FileAccess) {
@@ -117,13 +119,16 @@ class ConfigReader {
   private readFile(path: string): void {
     const bytes = lookAt({ file: path, line: 0 }, '', () => this.files.readFile(path));
     const outer = this.current;
+    const outerBridge = this.bridge;
     this.current = this.draft.defaultListener;
+    this.bridge = null;
     let line = 0;
     for (const raw of linesOf(bytes)) {
       line++;
       this.readLine(raw, { file: path, line });
     }
     this.current = outer;
+    this.bridge = outerBridge;
   }
 
   private readLine(raw: Uint8Array, place: Place): void {
@@ -147,6 +152,7 @@ class ConfigReader {
       line.fail(`the value is longer than ${VALUE_BYTES_MAX} bytes`);
     }
     if (key === structureKeys.listener) this.startListener(value, line);
+    else if (key === structureKeys.connection) this.startBridge(value, line);
     else if (key === structureKeys.includeDir) this.includeFolder(value, line);
     else if (key === structureKeys.perListenerSettings) this.setPerListener(value, line);
     else this.applyKey(key, value, line);
@@ -155,13 +161,15 @@ class ConfigReader {
   private applyKey(key: Key, value: string, line: LineContext): void {
     const isPerListener = key.scope === 'access' && this.draft.perListenerSettings;
     const access = isPerListener ? this.current.access : this.draft.access;
-    const target = { draft: this.draft, listener: this.current, access };
+    const { bridge } = this;
+    const target = { draft: this.draft, listener: this.current, access, bridge };
     if (key.scope === 'access') this.firstAccessPlace ??= line.place;
     if (key.scope === 'listener') this.checkListenerExists(key, line);
+    if (key.scope === 'bridge' && bridge === null) {
+      line.fail(`${key.name} belongs below a bridge: write "connection NAME" above it`);
+    }
     const store = key.read(value, line);
-    const holder =
-      key.scope === 'listener' ? this.current : key.scope === 'access' ? access : this.draft;
-    this.checkRepetition(holder, key, value, line);
+    this.checkRepetition(holderOf(key, target), key, value, line);
     if (this.locked.has(key.name)) return;
     if (key.scope === 'listener' || isPerListener) {
       this.current.lines.push({ key: key.name, place: line.place });
@@ -203,6 +211,18 @@ class ConfigReader {
     this.current = listener;
   }
 
+  /** The following keys of bridges are this one's, until the next `connection` or the file ends. */
+  private startBridge(name: string, line: LineContext): void {
+    const [first, ...more] = beforeComment(name.split(/[ \t]+/));
+    if (first === undefined || more.length > 0) line.fail('connection needs one word: a name');
+    const before = this.draft.bridges.find((bridge) => bridge.name === first);
+    if (before !== undefined) {
+      line.fail(`a bridge "${shorten(first)}" was begun before, at ${where(before.place)}`);
+    }
+    this.bridge = newBridgeDraft(first, line.place);
+    this.draft.bridges.push(this.bridge);
+  }
+
   private includeFolder(folder: string, line: LineContext): void {
     if (line.place.file !== this.mainFile) {
       line.fail(`include_dir is only possible in the main file, ${this.mainFile}`);
@@ -226,7 +246,7 @@ class ConfigReader {
       if (value !== 'true' && value !== '1') line.warn('once true, this stays true');
       return;
     }
-    store({ draft: this.draft, listener: this.current, access: this.draft.access });
+    store({ draft: this.draft, listener: this.current, access: this.draft.access, bridge: null });
     if (!this.draft.perListenerSettings || this.firstAccessPlace === null) return;
     const first = where(this.firstAccessPlace);
     line.fail(`per_listener_settings must stand before the first access key, which is at ${first}`);
@@ -239,6 +259,20 @@ class ConfigReader {
       warn: (message) => this.warn(place, key.name, message),
       fail: (message) => failAt(place, message),
     };
+  }
+}
+
+/** Where a key counts as given before. */
+function holderOf({ scope }: Key, { draft, listener, access, bridge }: Target): object {
+  switch (scope) {
+    case 'listener':
+      return listener;
+    case 'access':
+      return access;
+    case 'bridge':
+      return bridge!;
+    default:
+      return draft;
   }
 }
 

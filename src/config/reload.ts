@@ -3,6 +3,7 @@
  * change under running listeners and sessions is taken over, the rest waits for a restart and is
  * named, so that nobody believes in a line that has no effect.
  */
+import type { BridgeConfig } from './bridge-config.js';
 import type {
   Config,
   DiskStoreConfig,
@@ -13,6 +14,7 @@ import type {
   TlsConfig,
 } from './config.js';
 import { defaultTls } from './defaults.js';
+import type { HistoryConfig } from './history-config.js';
 import { type Limits, limitDefinitions } from './limits.js';
 
 export interface ReloadPlan {
@@ -33,6 +35,8 @@ export function planReload(running: Config, reread: Config): ReloadPlan {
   compare(applied, running, reread, appliedKeys);
   compare(restart, running, reread, restartKeys);
   compareStores(restart, running.store, reread.store);
+  compare(restart, running.history, reread.history, historyKeys);
+  compareBridges(applied, running.bridges, reread.bridges);
   const rereadByName = new Map(reread.listeners.map((one) => [one.name, one]));
   const listeners = running.listeners.map((before) => {
     const after = rereadByName.get(before.name);
@@ -47,6 +51,7 @@ export function planReload(running: Config, reread: Config): ReloadPlan {
     listeners: Object.freeze(listeners),
     setTcpNodelay: running.setTcpNodelay,
     store: running.store,
+    history: running.history,
     pidFile: running.pidFile,
     user: running.user,
   });
@@ -55,6 +60,18 @@ export function planReload(running: Config, reread: Config): ReloadPlan {
     applied: Object.freeze([...applied]),
     restart: Object.freeze([...restart]),
   });
+}
+
+/** New ones begin and others end; a changed one follows its `bridge_reload_type`. */
+function compareBridges(
+  applied: Set<string>,
+  before: readonly BridgeConfig[],
+  after: readonly BridgeConfig[],
+): void {
+  for (const { name } of [...before, ...after]) {
+    const [old, next] = [before, after].map((all) => all.find((one) => one.name === name));
+    if (!isSame(old, next)) applied.add(`connection ${name}`);
+  }
 }
 
 /** Access and certificates change in place; the socket and its protocol do not. */
@@ -146,11 +163,21 @@ const logKeys = {
 } as const satisfies Record<keyof Config['log'], string>;
 
 /** Compared by themselves, or, like `source`, no setting. */
-type Parts = 'listeners' | 'delivery' | 'limits' | 'log' | 'store' | 'source';
+type Parts =
+  | 'listeners'
+  | 'delivery'
+  | 'limits'
+  | 'log'
+  | 'store'
+  | 'history'
+  | 'bridges'
+  | 'source';
 
 const appliedKeys = {
   sysInterval: 'sys_interval',
   perListenerSettings: 'per_listener_settings',
+  drainRate: 'drain_rate',
+  serverReference: 'server_reference',
 } as const;
 
 const restartKeys = {
@@ -172,7 +199,22 @@ const redisKeys = {
   prefix: 'redis_prefix',
   ackLevel: 'ack_level',
   nodeName: 'node_name',
+  leaseS: 'cluster_lease',
 } as const satisfies Record<Exclude<keyof RedisStoreConfig, 'kind' | 'tls'>, string>;
+
+const historyKeys = {
+  filters: 'history_filter',
+  maxAgeQos0S: 'history_max_age_qos0',
+  maxAgeQos1S: 'history_max_age_qos1',
+  maxAgeQos2S: 'history_max_age_qos2',
+  maxBytes: 'history_max_bytes',
+  maxMessages: 'history_max_messages',
+  partitions: 'history_partitions',
+  isAcknowledged: 'history_acknowledged',
+  bufferBytes: 'history_buffer_bytes',
+  hasPresence: 'presence_stream',
+  presenceMaxEvents: 'presence_max_events',
+} as const satisfies Record<keyof HistoryConfig, string>;
 
 const redisTlsKeys = {
   caFile: 'redis_tls_cafile',

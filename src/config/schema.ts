@@ -2,7 +2,10 @@
 
 import { type Key, type KeyScope, makeKey } from './key.js';
 import { accessKeys } from './keys-access.js';
+import { bridgeKeys } from './keys-bridge.js';
+import { clusterKeys } from './keys-cluster.js';
 import { deliveryKeys, limitKeys } from './keys-delivery.js';
+import { historyKeys } from './keys-history.js';
 import { listenerKeys } from './keys-listener.js';
 import { logKeys } from './keys-log.js';
 import { processKeys } from './keys-process.js';
@@ -15,6 +18,7 @@ import { bool, text } from './values.js';
 /** The reader itself acts on these: they change what other lines mean. */
 export const structureKeys = {
   listener: structure('listener', 'PORT [ADDRESS], or 0 and the path of a Unix socket'),
+  connection: structure('connection', 'a name for the bridge'),
   includeDir: structure('include_dir', 'a folder'),
   perListenerSettings: makeKey('per_listener_settings', 'structure', bool, {}, (target, isOn) => {
     target.draft.perListenerSettings = isOn;
@@ -31,6 +35,9 @@ const allKeys: readonly Key[] = [
   ...logKeys,
   ...processKeys,
   ...storeKeys,
+  ...clusterKeys,
+  ...historyKeys,
+  ...bridgeKeys,
   ...unsupportedKeys,
 ];
 
@@ -47,7 +54,7 @@ export function keyNames(...scopes: readonly KeyScope[]): string[] {
   return allKeys.filter(isWanted).map((key) => key.name);
 }
 
-const supportedNames = keyNames('global', 'access', 'listener', 'structure');
+const supportedNames = keyNames('global', 'access', 'listener', 'bridge', 'structure');
 
 /** What to say about a key that nobody knows. */
 export function unknownKey(name: string): string {

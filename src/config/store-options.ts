@@ -143,7 +143,7 @@ function set(
 /** Keys of a store touch nothing else of the draft. */
 function targetOf(store: StoreDraft): Target {
   const draft = { store } as Target['draft'];
-  return { draft, listener: newListenerDraft(null), access: newAccessDraft() };
+  return { draft, listener: newListenerDraft(null), access: newAccessDraft(), bridge: null };
 }
 
 function knownKey(keys: Readonly<Record<string, string>>, name: string, option: string): string {

@@ -14,14 +14,18 @@ import type {
   SubscribePacket,
   SubscriptionRequest,
   UnsubscribePacket,
+  UserProperty,
 } from './control-packets.js';
+import { userProperty } from './message-properties.js';
 import { parseWithMqttPacket } from './mqtt-packet-parser.js';
 import {
   authProperties,
   checkProperties,
   disconnectProperties,
   malformed,
+  PropertyId,
   type PropertySet,
+  type PropertyVisitor,
   protocolError,
   stringEnd,
   subscribeProperties,
@@ -42,7 +46,12 @@ export function decodeSubscribe(
   end: number,
   isV5: boolean,
 ): SubscribePacket {
-  let at = checkRequestHeader(bytes, start, end, isV5, subscribeProperties);
+  const userProperties: UserProperty[] = [];
+  let at = checkRequestHeader(bytes, start, end, isV5, subscribeProperties, {
+    onProperty: (id, _number, _idAt, from) => {
+      if (id === PropertyId.UserProperty) userProperties.push(userProperty(bytes, from));
+    },
+  });
   while (at < end) {
     at = stringEnd(bytes, at, end, true);
     if (at >= end) throw malformed('subscription options missing');
@@ -58,6 +67,7 @@ export function decodeSubscribe(
   return {
     packetId: packet.messageId ?? 0,
     subscriptionIdentifier: typeof identifier === 'number' ? identifier : 0,
+    userProperties,
     subscriptions: packet.subscriptions.map(
       (subscription): SubscriptionRequest => ({
         filter: subscription.topic,
@@ -78,7 +88,7 @@ export function decodeUnsubscribe(
   end: number,
   isV5: boolean,
 ): UnsubscribePacket {
-  let at = checkRequestHeader(bytes, start, end, isV5, unsubscribeProperties);
+  let at = checkRequestHeader(bytes, start, end, isV5, unsubscribeProperties, null);
   while (at < end) at = stringEnd(bytes, at, end, true);
   const version = isV5 ? 5 : 4;
   const packet = parseWithMqttPacket(bytes, packetStart, end, version) as IUnsubscribePacket;
@@ -92,10 +102,11 @@ function checkRequestHeader(
   end: number,
   isV5: boolean,
   allowed: PropertySet,
+  visitor: PropertyVisitor | null,
 ): number {
   if (start + 2 > end) throw malformed('packet identifier missing');
   if (bytes.readUInt16BE(start) === 0) throw malformed('packet identifier is 0');
-  const at = isV5 ? checkPropertySection(bytes, start + 2, end, allowed) : start + 2;
+  const at = isV5 ? checkPropertySection(bytes, start + 2, end, allowed, visitor) : start + 2;
   if (at === end) throw protocolError('no topic filter [MQTT-3.8.3-2] [MQTT-3.10.3-2]');
   return at;
 }
@@ -105,12 +116,13 @@ function checkPropertySection(
   at: number,
   end: number,
   allowed: PropertySet,
+  visitor: PropertyVisitor | null = null,
 ): number {
   const length = readVariableByteInteger(bytes, at, end);
   if (length < 0) throw malformed('bad property length');
   const start = at + variableByteIntegerSize(length);
   if (start + length > end) throw malformed('properties cut short');
-  checkProperties(bytes, start, start + length, allowed, null);
+  checkProperties(bytes, start, start + length, allowed, visitor);
   return start + length;
 }
 

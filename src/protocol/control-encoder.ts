@@ -103,10 +103,12 @@ export function encodeDisconnect(
   reasonCode: number,
   reasonString: string | null,
   maximumPacketSize: number,
+  serverReference: string | null = null,
 ): Buffer | null {
+  const reason = withReason(reasonString);
   return fit(
     (properties) => generate({ cmd: 'disconnect', reasonCode, properties }, true),
-    withReason(reasonString),
+    serverReference === null ? reason : { ...reason, serverReference },
     maximumPacketSize,
   );
 }

@@ -58,6 +58,8 @@ export interface SubscribePacket {
   readonly packetId: number;
   /** 0: none. */
   readonly subscriptionIdentifier: number;
+  /** In the client's order; names may repeat. */
+  readonly userProperties: readonly UserProperty[];
   readonly subscriptions: readonly SubscriptionRequest[];
 }
 

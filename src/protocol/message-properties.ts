@@ -81,7 +81,8 @@ export function encodeMessageProperties(properties: MessageProperties): Buffer {
   return Buffer.concat(parts);
 }
 
-function userProperty(bytes: Buffer, at: number): UserProperty {
+/** The User Property whose value is at `at`; it has been checked. */
+export function userProperty(bytes: Buffer, at: number): UserProperty {
   const nameEnd = at + 2 + bytes.readUInt16BE(at);
   const valueEnd = nameEnd + 2 + bytes.readUInt16BE(nameEnd);
   return {

@@ -135,8 +135,10 @@ function writeProperties(
   const start = message.propertiesStart;
   copyBytes(target, at, message.block, start, message.payloadStart);
   if (message.expiryAt >= 0) {
+    const expiryAt = at + message.expiryAt - start;
     const remaining = Math.max(0, Math.ceil((message.expiresAtMs - nowMs) / 1000));
-    target.view.setUint32(at + message.expiryAt - start, remaining);
+    // It never grows, although brokers' clocks may differ by some milliseconds.
+    if (remaining < target.view.getUint32(expiryAt)) target.view.setUint32(expiryAt, remaining);
   }
   return at + message.payloadStart - start;
 }

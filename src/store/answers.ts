@@ -15,6 +15,7 @@ export const nothingStored: Claim = Object.freeze({
   held: [],
   isHeldRouted: true,
   nextNumber: 1,
+  lastWill: null,
 });
 
 /** A write that changes nothing yet. */
@@ -41,6 +42,11 @@ export function emptyWrite(clientId: string): SessionWrite {
 /** A write that changed nothing. */
 export function refused(status: WriteStatus): WriteOutcome {
   return { status, firstSeq: 0, taken: null, dropped: [], lost: 0 };
+}
+
+/** What is left of a write when its session belongs to somebody else by now. */
+export function messagesOnly({ append, clientId, limits, onDone }: SessionWrite): SessionWrite {
+  return { ...emptyWrite(clientId), append, limits, onDone };
 }
 
 /** True for a write that does what only the owner of a session may do. */

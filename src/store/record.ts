@@ -15,12 +15,10 @@
 import { moveBytes, writeU32 } from '../base/block.js';
 import { BrokerError } from '../base/errors.js';
 
-const VERSION = 1;
+export const RECORD_VERSION = 1;
 const QOS = 3;
-const RETAIN = 4;
-const IS_V5 = 8;
-const HAS_PUBLISHER = 16;
-const EXPIRES = 32;
+/** Bits of the second byte beside the QoS. */
+export const RecordFlag = { Retain: 4, IsV5: 8, HasPublisher: 16, Expires: 32 } as const;
 const IDS_MAX = 255;
 /** What each record has, but for the bytes that its lengths tell of. */
 const FIXED_BYTES = 2 + 2 + 1 + 2 + 4;
@@ -98,13 +96,13 @@ export function encodeRecord(source: RecordSource): Buffer {
       (expires ? EXPIRY_BYTES : 0) +
       (end - propertiesStart),
   );
-  record[0] = VERSION;
+  record[0] = RECORD_VERSION;
   record[1] =
     source.qos |
-    (source.retain ? RETAIN : 0) |
-    (source.isV5 ? IS_V5 : 0) |
-    (publisherId === null ? 0 : HAS_PUBLISHER) |
-    (expires ? EXPIRES : 0);
+    (source.retain ? RecordFlag.Retain : 0) |
+    (source.isV5 ? RecordFlag.IsV5 : 0) |
+    (publisherId === null ? 0 : RecordFlag.HasPublisher) |
+    (expires ? RecordFlag.Expires : 0);
   let at = writeText(record, 2, topic, topicLength);
   record[at++] = idCount;
   for (let index = 0; index < idCount; index++) at = writeU32(record, ids[index]!, at);
@@ -151,8 +149,9 @@ export function viewRecord(bytes: Buffer): RecordView {
 
 function view(bytes: Buffer): RecordView {
   const version = bytes.readUInt8(0);
-  if (version !== VERSION) {
-    const detail = `a stored message has format ${version}; this broker knows format ${VERSION}`;
+  if (version !== RECORD_VERSION) {
+    const known = `this broker knows format ${RECORD_VERSION}`;
+    const detail = `a stored message has format ${version}; ${known}`;
     throw new BrokerError('RECORD_INVALID', detail);
   }
   const flags = bytes.readUInt8(1);
@@ -166,14 +165,14 @@ function view(bytes: Buffer): RecordView {
   const sharedFilter = sharedFilters.read(bytes, at + 2, end);
   at = end;
   let publisherId: string | null = null;
-  if ((flags & HAS_PUBLISHER) !== 0) {
+  if ((flags & RecordFlag.HasPublisher) !== 0) {
     end = textEnd(bytes, at);
     publisherId = publisherIds.read(bytes, at + 2, end);
     at = end;
   }
   let expiresAtMs = Number.POSITIVE_INFINITY;
   let expiryAt = -1;
-  if ((flags & EXPIRES) !== 0) {
+  if ((flags & RecordFlag.Expires) !== 0) {
     expiresAtMs = bytes.readDoubleBE(at);
     const index = bytes.readUInt32BE(at + 8);
     expiryAt = index === 0xffff_ffff ? -1 : index;
@@ -189,8 +188,8 @@ function view(bytes: Buffer): RecordView {
   }
   return {
     qos: flags & QOS,
-    retain: (flags & RETAIN) !== 0,
-    isV5: (flags & IS_V5) !== 0,
+    retain: (flags & RecordFlag.Retain) !== 0,
+    isV5: (flags & RecordFlag.IsV5) !== 0,
     ids,
     sharedFilter,
     publisherId,

@@ -14,6 +14,8 @@
  * Sequence numbers (`seq`) count the outbound QoS 1 and 2 messages of a session from 1, dense; see
  * `Outbox`. Blobs (`info`, `will`, records) are the core's: a store keeps them as they are.
  */
+import type { Fabric, FabricObserver } from './fabric.js';
+import type { HistoryLog } from './history.js';
 
 /** One subscription of a durable session. */
 export interface StoredSubscription {
@@ -47,6 +49,12 @@ export interface Append {
   readonly payloadBytes: number;
   /** Null: not QoS 2, or its publisher has no durable session. */
   readonly mark: Mark | null;
+  /**
+   * The shared subscription that it came through; empty: none. What a publisher repeats through
+   * another broker may go to another member then, who has had later messages: there a mark says
+   * something of its own message only, not of all before it.
+   */
+  readonly sharedFilter: string;
 }
 
 /**
@@ -114,7 +122,10 @@ export interface SessionWrite {
 
 export const WriteStatus = {
   Done: 0,
-  /** Somebody else has claimed the session since: its connection here is to be closed. */
+  /**
+   * Somebody else has claimed the session since: its connection here is to be closed. Messages are
+   * taken all the same, in their place: they are for whoever has the session.
+   */
   Stale: 1,
   /** There is no such session (any more). */
   Gone: 2,
@@ -146,11 +157,21 @@ export interface WriteOutcome {
   readonly lost: number;
 }
 
+/** `BrokerError.code` of a claim that was not answered in time, and is made all the same. */
+export const CLAIM_LATE = 'CLAIM_LATE';
+
 /** A retained message to be stored, or deleted. */
 export interface RetainedWrite {
   readonly topic: string;
   /** A record of `record.ts`; null: deletes. */
   readonly record: Buffer | null;
+  /**
+   * With null: the message that was stored has expired, and is deleted unless another broker has
+   * stored one since that has not. A store of one broker need not look: nobody else has.
+   */
+  readonly onlyExpired: boolean;
+  /** Who publishes it; absent: nobody, or it does not matter. */
+  readonly publisherId?: string;
   readonly onDone: () => void;
 }
 
@@ -171,16 +192,28 @@ export interface ClaimRequest {
   readonly connects: boolean;
   /** Deletes what was there. */
   readonly cleanStart: boolean;
-  /** False: the session ends with the connection, and only what was there is deleted. */
+  /** True: what is there is claimed to be ended, as a clean start does: no will waits for that. */
+  readonly endsSession?: boolean;
+  /**
+   * False: the session ends with the connection, and what was there is deleted. Where brokers
+   * share the store, the connection and its will are on record until `Store.leave`.
+   */
   readonly isDurable: boolean;
   /** Seconds; 0xffff_ffff and above: never. For when the broker dies. */
   readonly expiryInterval: number;
   /** What the core must know of the client although it is offline. */
   readonly info: Buffer;
-  /** For when the broker dies; null: none. */
+  /** For when the broker dies, of a transient client too; null: none. */
   readonly will: Buffer | null;
   /** Seconds. */
   readonly willDelay: number;
+}
+
+/** What a connection left that is over. */
+export interface LastWill {
+  /** Of its client: see `ClaimRequest`. */
+  readonly info: Buffer;
+  readonly will: Buffer;
 }
 
 export interface Claim {
@@ -209,6 +242,12 @@ export interface Claim {
   readonly isHeldRouted: boolean;
   /** Number for the next inbound QoS 2 message. */
   readonly nextNumber: number;
+  /**
+   * The will of the client's connection before, to be published now: its broker is dead, or its
+   * session has ended with this claim and that broker does not know. Null: there is none, or
+   * somebody else publishes it; where brokers do not share the store, the core knows by itself.
+   */
+  readonly lastWill: LastWill | null;
 }
 
 export interface QueuedRecord {
@@ -264,22 +303,39 @@ export interface Store {
   readonly kind: 'memory' | 'disk' | 'redis';
   /** All of a batch happens, or nothing of it. False: that is so for each of its writes. */
   readonly isAtomic: boolean;
+  /** What ties brokers together that share the store; null: it is of one broker. */
+  readonly fabric: Fabric | null;
+  /** What was published, and by whom; null: the store keeps none. */
+  readonly history: HistoryLog | null;
   /**
    * Opens the store and loads it. Sessions whose connections died with an earlier broker are loaded
    * as disconnected just now.
    *
+   * @param fabricObserver without it, what other brokers do is ignored
    * @throws BrokerError when it cannot: what, where, what to do
    */
-  open(loader: StoreLoader, observer: StoreObserver): Promise<void>;
+  open(
+    loader: StoreLoader,
+    observer: StoreObserver,
+    fabricObserver?: FabricObserver,
+  ): Promise<void>;
   /** Milliseconds since the Unix epoch by the clock that stored deadlines refer to. */
   wallMs(): number;
   /**
    * Makes the caller the owner of a client's session, after all writes given so far. The outcome
    * of a write to the session that is given later comes after what waits for the promise.
    *
-   * @throws BrokerError `STORE_AWAY` when the store cannot be asked now
+   * @throws BrokerError `STORE_AWAY` when the store cannot be asked now; `CLAIM_LATE` when it does
+   *   not answer in time, and a transient client will be claimed all the same: it may be let in
    */
   claim(request: ClaimRequest): Promise<Claim>;
+  /**
+   * A transient client is gone, and its will, if it had one to publish, is safe; or the will of one
+   * that was adopted (`FabricObserver.onAdopted`) is. Until then the will that was claimed with
+   * stands for the death of the broker. Once for each session that began with a claim; at once,
+   * before the client's next claim, if there is no will to wait for.
+   */
+  leave(clientId: string): void;
   write(batch: Batch): void;
   /**
    * Reads a session's queue, as far as it is safe: a number that a client has seen must not come

@@ -6,18 +6,20 @@ import { parseBenchOptions } from '../../bench/options.js';
 const test = suite('bench options');
 
 const partsOf = (args: readonly string[]) => {
-  const { micro, endToEnd, durable, scale } = parseBenchOptions(args);
-  return { micro, endToEnd, durable, scale };
+  const { micro, endToEnd, durable, cluster, scale } = parseBenchOptions(args);
+  return { micro, endToEnd, durable, cluster, scale };
 };
-const none = { micro: false, endToEnd: false, durable: false, scale: false };
+const none = { micro: false, endToEnd: false, durable: false, cluster: false, scale: false };
 
 test('without parts, all of them run', () => {
-  assert.equal(partsOf([]), { micro: true, endToEnd: true, durable: true, scale: true });
+  const all = { micro: true, endToEnd: true, durable: true, cluster: true, scale: true };
+  assert.equal(partsOf([]), all);
   assert.equal(partsOf(['--quick', '--only', 'x']), partsOf([]));
 });
 
 test('named parts run alone', () => {
   assert.equal(partsOf(['--durable']), { ...none, durable: true });
+  assert.equal(partsOf(['--cluster']), { ...none, cluster: true });
   assert.equal(partsOf(['--e2e', '--durable']), { ...none, endToEnd: true, durable: true });
 });
 

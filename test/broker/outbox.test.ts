@@ -1,8 +1,9 @@
 /** Each state of an outbound message × each input that may come in it. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Outbox, packetIdOf } from '../../src/broker/outbox.js';
+import { Outbox } from '../../src/broker/outbox.js';
 import { OutboxEntry } from '../../src/broker/outbox-entry.js';
+import { packetIdOf } from '../../src/broker/outbox-flags.js';
 import { SharedGroup } from '../../src/broker/shared-group.js';
 import { messageTo } from './support/builders.js';
 

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { packetIdOf } from '../../src/broker/outbox.js';
 import { OutboxEntry } from '../../src/broker/outbox-entry.js';
+import { packetIdOf } from '../../src/broker/outbox-flags.js';
 import { QueueWindow } from '../../src/broker/queue-window.js';
 import type { Message } from '../../src/protocol/message.js';
 import { messageTo } from './support/builders.js';

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DropReason } from '../../src/broker/metrics.js';
+import { messageOf } from '../../src/broker/own-messages.js';
 import { ReasonCode } from '../../src/protocol/reason-codes.js';
 import { matches } from '../../src/protocol/topic.js';
 import { FakeBroker, type FakeClient, type Received } from './support/fake-broker.js';
@@ -276,6 +277,31 @@ test('a client that is no longer allowed is sent away with 0x87', () => {
   broker.settle();
   assert.is(client.takeFirst('disconnect').reasonCode, ReasonCode.NotAuthorized);
   assert.equal([client.isOpen, other.isOpen], [false, true]);
+});
+
+test('what expired on its way from another broker is dropped and counted for each session', () => {
+  const dropped: string[] = [];
+  const broker = new FakeBroker({
+    observer: {
+      dropped: (reason, clientId, topic) => dropped.push(`${reason} ${clientId} ${topic}`),
+    },
+  });
+  const { core } = broker;
+  const clients = ['one', 'two'].map((clientId) => broker.connect({ clientId }));
+  for (const client of clients) client.subscribe('a', { qos: 1 });
+  const topic = core.topics.fromName('a');
+  const message = messageOf(topic, Buffer.from('late'), { qos: 1, retain: false }, 0);
+  message.expiresAtMs = core.turn.nowMs;
+  core.router.publishHere(topic, message);
+  message.expiresAtMs++;
+  core.router.publishHere(topic, message);
+  broker.settle();
+  assert.equal(
+    clients.map((client) => client.takePayloads()),
+    [['late'], ['late']],
+  );
+  assert.equal(dropped, [`${DropReason.Expired} one a`, `${DropReason.Expired} two a`]);
+  assert.is(core.metrics.dropped[DropReason.Expired], 2);
 });
 
 test('routes that nobody asks for any more are forgotten', () => {

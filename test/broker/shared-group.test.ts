@@ -11,7 +11,14 @@ import { sessionOf, subscriptionOf } from './support/builders.js';
 
 const test = suite('shared group');
 
-const strategies = ['round_robin', 'random', 'sticky', 'hash_client', 'hash_topic'] as const;
+const strategies = [
+  'round_robin',
+  'random',
+  'sticky',
+  'hash_client',
+  'hash_topic',
+  'local',
+] as const;
 // Only its presence counts here.
 const someSender = {} as Sender;
 const anyone = (): boolean => true;
@@ -155,6 +162,37 @@ test('removing who is no member changes nothing', () => {
   group.group.remove(sessionOf('z'));
   assert.is(group.group.size, 2);
   assert.is(group.picks('round_robin', 3), 'aba');
+});
+
+test('local goes round those who are connected to this broker', () => {
+  const group = new Group('abcd');
+  for (const name of ['a', 'c']) {
+    const session = group.named(name);
+    session.sender = null;
+    session.isElsewhere = true;
+    session.onlineAt = 'other';
+  }
+  assert.is(group.picks('local', 4), 'bdbd');
+});
+
+test('local goes round all who are online while nobody is connected to this broker', () => {
+  const group = new Group('abc');
+  for (const session of group.sessions) {
+    session.sender = null;
+    session.isElsewhere = true;
+    session.onlineAt = session.clientId === 'c' ? '' : 'other';
+  }
+  assert.is(group.picks('local', 4), 'abab');
+});
+
+test('the hashes lead to the same member whatever the order in which members came', () => {
+  const group = new Group('abcdefg');
+  const other = new Group('gfedcba');
+  for (let n = 0; n < 100; n++) {
+    const from = { publisher: `p${n}`, topic: `t/${n}` };
+    assert.is(group.pick('hash_client', from), other.pick('hash_client', from));
+    assert.is(group.pick('hash_topic', from), other.pick('hash_topic', from));
+  }
 });
 
 test.run();

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../src/base/clock.js';
 import { Turn } from '../../src/broker/turn.js';
+import { FakeBroker } from './support/fake-broker.js';
 
 const test = suite('turn');
 
@@ -75,6 +76,84 @@ test('an end by hand does not make the scheduled one flush again', () => {
   turn.end();
   ends.pop()!();
   assert.is(count, 1);
+});
+
+/** Says when it is flushed. */
+function named(name: string, flushed: string[], then: () => void = () => undefined) {
+  return {
+    flush: () => {
+      flushed.push(name);
+      then();
+    },
+  };
+}
+
+test('what need not wait for the end is flushed every 16 reads, the rest at the end', () => {
+  const { turn, ends } = setup();
+  const flushed: string[] = [];
+  turn.markDirty(named('late', flushed));
+  turn.markEarly(named('early', flushed));
+  for (let read = 0; read < 15; read++) turn.afterRead();
+  assert.equal(flushed, []);
+  turn.afterRead();
+  assert.equal(flushed, ['early']);
+  turn.markEarly(named('early too', flushed));
+  ends.pop()!();
+  assert.equal(flushed, ['early', 'early too', 'late']);
+});
+
+test('nothing is flushed early while the turn is held, nor by what a flush reads', () => {
+  const { turn } = setup();
+  const flushed: string[] = [];
+  const readALot = (): void => {
+    for (let read = 0; read < 40; read++) turn.afterRead();
+  };
+  turn.hold();
+  turn.markEarly(
+    named('one', flushed, () => {
+      turn.markEarly(named('three', flushed));
+      readALot();
+    }),
+  );
+  turn.markEarly(named('two', flushed));
+  readALot();
+  assert.equal(flushed, []);
+  turn.go();
+  assert.equal(flushed, ['one', 'two']);
+  turn.end();
+  assert.equal(flushed, ['one', 'two', 'three']);
+});
+
+test('an output on which nothing comes together does not wait for the end of the turn', () => {
+  const broker = new FakeBroker();
+  const pairs = Array.from({ length: 20 }, (_, index) => {
+    const subscriber = broker.connect();
+    subscriber.subscribe(`a/${index}`);
+    return { subscriber, publisher: broker.connect(), topic: `a/${index}` };
+  });
+  const post = ({ publisher, topic }: (typeof pairs)[0], payload: string): void => {
+    publisher.post({ cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false });
+    publisher.transport.step();
+  };
+  const got = () => pairs.map(({ subscriber }) => subscriber.takePayloads().length);
+  for (const pair of pairs) post(pair, 'first');
+  broker.settle();
+  assert.equal(got(), new Array(20).fill(1));
+  for (const pair of pairs) post(pair, 'second');
+  // Those of the first 16 reads, before the turn is over.
+  assert.equal(got(), [...new Array(16).fill(1), 0, 0, 0, 0]);
+  broker.settle();
+  assert.equal(got(), [...new Array(16).fill(0), 1, 1, 1, 1]);
+  // Two in one turn: from now on they wait for each other.
+  for (const payload of ['third', 'fourth'])
+    for (const pair of pairs.slice(0, 8)) post(pair, payload);
+  broker.settle();
+  got();
+  for (const payload of ['fifth', 'sixth'])
+    for (const pair of pairs.slice(0, 8)) post(pair, payload);
+  assert.equal(got(), new Array(20).fill(0));
+  broker.settle();
+  assert.equal(got(), [...new Array(8).fill(2), ...new Array(12).fill(0)]);
 });
 
 test.run();

@@ -51,6 +51,11 @@ test('redis-check takes everything behind it', () => {
   });
 });
 
+test('history takes everything behind it', () => {
+  const args = ['--last', '5', 'sensors/#'];
+  assert.equal(parseFlags(['history', ...args]), { command: 'history', args });
+});
+
 test('passwd takes everything behind it', () => {
   assert.equal(parseFlags(['passwd', '-c', 'file', '--help']), {
     command: 'passwd',

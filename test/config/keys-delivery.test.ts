@@ -92,7 +92,7 @@ test('the limits of an empty file are the defaults', () => {
 test('bad choices are errors that list the right ones', () => {
   assert.match(
     errorOf('shared_subscription_strategy hash'),
-    'expected one of round_robin, random, sticky, hash_client, hash_topic',
+    'expected one of round_robin, random, sticky, hash_client, hash_topic, local',
   );
   assert.match(
     errorOf('queue_full_policy drop'),

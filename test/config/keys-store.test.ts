@@ -40,6 +40,7 @@ test('store redis needs no more than redis_nodes', () => {
     prefix: 'tw:',
     ackLevel: null,
     nodeName: 'host:1883',
+    leaseS: 15,
   });
 });
 
@@ -60,6 +61,7 @@ test('each Redis key sets its field', () => {
     prefix: 'mqtt:',
     ackLevel: 'aof',
     nodeName: 'b-1',
+    leaseS: 15,
   });
   for (const level of ['primary', 'replica'] as const) {
     assert.is(redisOf(`${redis}ack_level ${level}`).ackLevel, level);
@@ -171,6 +173,7 @@ test('variables set them, and win over the file', () => {
     prefix: 'tw:',
     ackLevel: null,
     nodeName: 'n',
+    leaseS: 15,
   });
   const disk = { TIDEWIRE_STORE: 'disk', TIDEWIRE_DATA_DIR: '/d', TIDEWIRE_DISK_SYNC: 'no' };
   assert.equal(configOf('', { environment: disk }).store, {

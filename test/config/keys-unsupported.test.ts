@@ -27,11 +27,6 @@ test('plugin options of any name are known', () => {
   assert.match(errorOf('plugin_opt_ x'), 'unknown key');
 });
 
-test('a whole bridge starts the broker and is reported line by line', () => {
-  const text = 'connection b\naddress 10.0.0.1:1883\ntopic # both 0\nremote_username u\n';
-  assert.is(warningsOf(text).length, 4);
-});
-
 test('values that ask for nothing are not worth a warning', () => {
   const lines = [
     'enable_control_api false',

@@ -27,6 +27,7 @@ test('memory, disk and redis, with the defaults of the configuration', () => {
     prefix: 'tw:',
     ackLevel: null,
     nodeName: 'one',
+    leaseS: 15,
   });
 });
 
@@ -57,6 +58,7 @@ test('all options of redis', () => {
     prefix: 'mqtt:',
     ackLevel: 'replica',
     nodeName: 'one',
+    leaseS: 15,
   });
 });
 

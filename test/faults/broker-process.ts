@@ -22,8 +22,12 @@ export class BrokerProcess {
   readonly port: number;
   /** Milliseconds from the start of the process to its being ready. */
   slowestStartMs = 0;
+  /** How often it was started. */
+  starts = 0;
   /** Errors in its log, and ends that nobody asked for. */
   readonly troubles: string[] = [];
+  /** What all its processes have said that are over. */
+  readonly log: string[] = [];
   private readonly configFile: string;
   private child: Child | null = null;
   private isEndWanted = false;
@@ -33,11 +37,19 @@ export class BrokerProcess {
     this.configFile = configFile;
   }
 
-  /** @param storeLines of the configuration file */
-  static async create(folder: TempFolder, storeLines: readonly string[]): Promise<BrokerProcess> {
+  /**
+   * @param storeLines of the configuration file
+   * @param name tells the brokers of one folder apart
+   */
+  static async create(
+    folder: TempFolder,
+    storeLines: readonly string[],
+    name = 'broker',
+  ): Promise<BrokerProcess> {
+    // One that no connection is given while the broker is away.
     const port = await freePort();
     const lines = [...settings, ...storeLines, `listener ${port} 127.0.0.1`];
-    return new BrokerProcess(port, folder.write('broker.conf', `${lines.join('\n')}\n`));
+    return new BrokerProcess(port, folder.write(`${name}.conf`, `${lines.join('\n')}\n`));
   }
 
   get isRunning(): boolean {
@@ -47,6 +59,7 @@ export class BrokerProcess {
   /** Starts the process without waiting for it. */
   async spawn(): Promise<void> {
     this.isEndWanted = false;
+    this.starts++;
     const child = await Child.start(process.execPath, [brokerPath, '-c', this.configFile]);
     this.child = child;
     void child.exited.then(({ code, signal }) => this.onExit(child, `${code ?? signal}`));
@@ -80,6 +93,7 @@ export class BrokerProcess {
   }
 
   private onExit(child: Child, how: string): void {
+    this.log.push(...child.lines, `--- process ${child.pid} ended with ${how}`);
     for (const line of child.lines) {
       if (line.includes('"level":"error"')) this.troubles.push(line);
     }

@@ -2,24 +2,29 @@
  * Everybody who talks to the broker: publishers and subscribers of numbered messages, clients with
  * wills, and the keeper of retained messages; what they saw is in the ledger.
  */
-import type { DurableClient } from './durable-client.js';
+import type { Client } from './client.js';
 import { Ledger } from './ledger.js';
 import { Mourners, unwantedWill, willFilter } from './mourners.js';
 import { readPayload } from './payload.js';
+import type { Places } from './places.js';
 import { Publisher } from './publisher.js';
 import { RetainedCheck } from './retained-check.js';
-import type { Fault } from './schedule.js';
+import type { Draws } from './schedule.js';
 import { Subscriber } from './subscriber.js';
 
 export interface CrowdOptions {
-  readonly port: number;
+  /** Messages in flight of each publisher; default: up to 100. */
+  readonly windows?: readonly number[];
+  /** Publishers send so many 50 times a second at most, not as fast as they can. */
+  readonly isPaced?: boolean;
+  readonly places: Places;
   readonly publishers: number;
   readonly subscribers: number;
 }
 
 const filter = 'load/#';
 const topicsEach = 2;
-const windows = [40, 8, 100, 20];
+const usualWindows = [40, 8, 100, 20];
 const tickMs = 20;
 const breachesMax = 50;
 /** Far beyond the longest absence. */
@@ -33,25 +38,30 @@ export class Crowd {
   readonly retained: RetainedCheck;
   /** What a correct broker never does, in words. */
   readonly breaches: string[] = [];
-  private readonly options: CrowdOptions;
-  private readonly onBreach = (what: string): void => {
+  protected readonly options: CrowdOptions;
+  protected readonly onBreach = (what: string): void => {
     if (this.breaches.length < breachesMax) this.breaches.push(what);
   };
   private ticker: NodeJS.Timeout | null = null;
 
   constructor(options: CrowdOptions) {
     this.options = options;
-    const { port } = options;
-    this.mourners = new Mourners(port);
-    this.retained = new RetainedCheck(port, this.onBreach);
+    const { places } = options;
+    this.mourners = new Mourners(places);
+    this.retained = new RetainedCheck(places, this.onBreach);
     for (let index = 0; index < options.publishers; index++) this.addPublisher(index);
     for (let index = 0; index < options.subscribers; index++) this.addSubscriber();
     this.addWillSubscriber();
   }
 
   /** All clients with sessions. */
-  get clients(): DurableClient[] {
+  get clients(): Client[] {
     return [...this.publishers, ...this.subscribers, this.retained.keeper];
+  }
+
+  /** All that get messages. */
+  get readers(): Subscriber[] {
+    return this.subscribers;
   }
 
   get isSubscribed(): boolean {
@@ -76,9 +86,9 @@ export class Crowd {
     const subscriber = new Subscriber({
       clientId: reader.name,
       version: number % 4 < 2 ? 5 : 4,
-      port: this.options.port,
+      places: this.options.places,
       onBreach: this.onBreach,
-      filter,
+      filters: [filter],
       qos,
       ...(number % 4 === 1 ? { receiveMaximum: 25 } : {}),
       onSubscribed: () => reader.join(),
@@ -97,14 +107,14 @@ export class Crowd {
   }
 
   /** The clients that a fault hits: a share of all, at least one. */
-  hitBy({ pick, share }: Fault): DurableClient[] {
+  hitBy({ pick, share }: Draws): Client[] {
     const { clients } = this;
     const count = Math.max(1, Math.round((clients.length * share) / 100));
     return Array.from({ length: count }, (_, index) => clients[(pick + index) % clients.length]);
   }
 
   /** A subscriber, the only one that a fault hits. */
-  oneOf({ pick }: Fault): Subscriber {
+  oneOf({ pick }: Draws): Subscriber {
     return this.subscribers[pick % this.subscribers.length];
   }
 
@@ -129,7 +139,7 @@ export class Crowd {
 
   /** Changes whenever anything comes in. */
   get progress(): number {
-    const packets = this.subscribers.reduce((sum, subscriber) => sum + subscriber.packets, 0);
+    const packets = this.readers.reduce((sum, subscriber) => sum + subscriber.packets, 0);
     return packets + this.ledger.acknowledged(1) + this.ledger.acknowledged(2);
   }
 
@@ -145,7 +155,7 @@ export class Crowd {
     for (const client of this.clients) client.leave();
   }
 
-  private tick(): void {
+  protected tick(): void {
     for (const publisher of this.publishers) publisher.tick();
     this.retained.keeper.tick();
   }
@@ -159,6 +169,7 @@ export class Crowd {
         number < topicsEach ? 1 : 2,
       ),
     );
+    const { isPaced = false, places, windows = usualWindows } = this.options;
     const isV5 = index % 2 === 0;
     const will = {
       topic: unwantedWill,
@@ -170,7 +181,8 @@ export class Crowd {
       new Publisher({
         clientId,
         version: isV5 ? 5 : 4,
-        port: this.options.port,
+        places,
+        isPaced,
         onBreach: this.onBreach,
         ...(isV5 ? { will } : {}),
         ledger: this.ledger,
@@ -185,9 +197,9 @@ export class Crowd {
       new Subscriber({
         clientId: 'heir',
         version: 5,
-        port: this.options.port,
+        places: this.options.places,
         onBreach: this.onBreach,
-        filter: willFilter,
+        filters: [willFilter],
         qos: 2,
         onSubscribed: () => undefined,
         onMessage: ({ payload }) => this.mourners.onWill(Buffer.from(payload)),

@@ -6,14 +6,20 @@ import { TempFolder } from '../support/temp.js';
 import { until } from '../support/until.js';
 import { BrokerProcess } from './broker-process.js';
 import { Crowd } from './crowd.js';
+import { untilDrained, untilQuiet } from './drain.js';
 import type { Anomaly } from './ledger.js';
+import { pass } from './pass.js';
 import { PauseMeter } from './pause-meter.js';
+import { onePlace } from './places.js';
 import { type Fault, type FaultKind, Schedule, type ScheduleOptions } from './schedule.js';
 import { type StoreUnderTest, startStore } from './stores.js';
+import { Timeline } from './timeline.js';
 
 export interface FaultOptions extends ScheduleOptions {
-  /** Ends after so many SIGKILLs of the broker, or after so long, whichever comes first. */
+  /** Ends after so many SIGKILLs of the broker … */
   readonly kills: number;
+  /** … and of Redis primaries, or after `durationMs`, whichever comes first. */
+  readonly primaryKills: number;
   readonly durationMs: number;
   readonly publishers: number;
   readonly subscribers: number;
@@ -42,11 +48,6 @@ export interface FaultReport {
   readonly findings: readonly string[];
 }
 
-/** Nothing came for so long: what is missing will not come. */
-const stallMs = 20_000;
-const drainMsMax = 300_000;
-/** After the end: nothing came for so long, so no repeat is on its way either. */
-const quietMs = 500;
 /** Every so many faults one subscriber more joins, up to a limit. */
 const joinsEvery = 6;
 const joinersMax = 4;
@@ -75,9 +76,8 @@ class FaultRun {
   private readonly options: FaultOptions;
   private readonly store: StoreUnderTest;
   private readonly broker: BrokerProcess;
-  private readonly pauses = new PauseMeter();
-  private readonly injected = new Map<FaultKind, number>();
-  private readonly timeline: { readonly kind: FaultKind; readonly atMs: number }[] = [];
+  private readonly pauses = new PauseMeter<FaultKind>();
+  private readonly timeline = new Timeline<FaultKind>();
   private readonly told = new Set<string>();
   private kills = 0;
   private joiners = 0;
@@ -87,7 +87,7 @@ class FaultRun {
     this.store = store;
     this.broker = broker;
     const { publishers, subscribers } = options;
-    this.crowd = new Crowd({ port: broker.port, publishers, subscribers });
+    this.crowd = new Crowd({ places: onePlace(broker.port), publishers, subscribers });
     this.crowd.ledger.onAcknowledged = (nowMs) => this.pauses.onAcknowledged(nowMs);
   }
 
@@ -100,7 +100,7 @@ class FaultRun {
     const startedMs = crowd.ledger.nowMs;
     const schedule = new Schedule(options);
     const isOver = (): boolean =>
-      this.kills >= options.kills || crowd.ledger.nowMs - startedMs >= options.durationMs;
+      this.isEnough || crowd.ledger.nowMs - startedMs >= options.durationMs;
     while (!isOver()) {
       await this.between(schedule.next());
     }
@@ -109,12 +109,17 @@ class FaultRun {
     return this.judge(seconds, stalled);
   }
 
+  private get isEnough(): boolean {
+    const { kills, primaryKills } = this.options;
+    return this.kills >= kills && (this.timeline.injected.get('kill primary') ?? 0) >= primaryKills;
+  }
+
   /** Waits for the moment of a fault, and brings it about. */
   private async between(fault: Fault): Promise<void> {
     const { crowd, broker } = this;
     if (!broker.isRunning) await broker.start();
     crowd.mourners.refill();
-    await this.pass(fault.afterMs);
+    await pass(fault.afterMs);
     this.note(fault);
     await this.inject(fault);
     crowd.retained.look();
@@ -137,7 +142,7 @@ class FaultRun {
         this.kills += 2;
         await broker.kill();
         await broker.spawn();
-        await this.pass(fault.startMs);
+        await pass(fault.startMs);
         await broker.kill();
         return broker.start();
       case 'restart':
@@ -164,10 +169,10 @@ class FaultRun {
   private async stopBroker({ forMs, isHard }: Fault): Promise<void> {
     const { broker, crowd } = this;
     broker.signal('SIGSTOP');
-    await this.pass(forMs / 2);
+    await pass(forMs / 2);
     // They do not wait, and the broker finds them twice when it wakes up.
     if (isHard) for (const client of crowd.clients) client.takeOver();
-    await this.pass(forMs / 2);
+    await pass(forMs / 2);
     broker.signal('SIGCONT');
   }
 
@@ -175,30 +180,11 @@ class FaultRun {
   private async drain(): Promise<string> {
     const { crowd, store, broker } = this;
     await store.untilWhole();
-    crowd.stopPublishing();
-    let progress = -1;
-    let changedMs = performance.now();
-    const isDrained = (): boolean => {
-      const now = performance.now();
-      if (progress !== crowd.progress) changedMs = now;
-      progress = crowd.progress;
-      return crowd.outstanding === '' || now - changedMs > stallMs;
-    };
-    await until('the drain', isDrained, { deadlineMs: drainMsMax });
-    const { outstanding } = crowd;
+    const outstanding = await untilDrained(crowd);
     // Whatever the broker may still want to repeat, it does so now.
     await broker.stop();
     await broker.start();
-    const absent = (): string[] =>
-      crowd.clients.filter((one) => !one.isConnected).map(({ clientId }) => clientId);
-    await until('everybody to be back', () => absent().length === 0, { deadlineMs: 30_000 }).catch(
-      () => crowd.breaches.push(`not back: ${absent().join(', ')}`),
-    );
-    const last = (): number =>
-      Math.max(...crowd.subscribers.map(({ lastPacketMs }) => lastPacketMs), changedMs);
-    const endMs = performance.now();
-    const isQuiet = (): boolean => performance.now() - Math.max(last(), endMs) > quietMs;
-    await until('silence', isQuiet, { deadlineMs: 30_000 });
+    await untilQuiet(crowd);
     crowd.retained.look();
     await until('the last look', () => crowd.retained.isIdle, { deadlineMs: 10_000 });
     return outstanding;
@@ -218,7 +204,7 @@ class FaultRun {
       readers.reduce((total, reader) => total + of(reader), 0);
     const findings = [
       ...(stalled === '' ? [] : [`at the end: ${stalled}`]),
-      ...anomalies.map((anomaly) => this.describe(anomaly)),
+      ...anomalies.map((anomaly) => this.timeline.describe(anomaly)),
       ...crowd.breaches,
       ...crowd.retained.lost,
       ...wills.lost.map((name) => `the will of ${name} was not published`),
@@ -228,7 +214,7 @@ class FaultRun {
     return {
       options: this.options,
       seconds,
-      injected: this.injected,
+      injected: this.timeline.injected,
       longestPauseMs: this.pauses.longestMs,
       slowestStartMs: broker.slowestStartMs,
       acknowledged: { qos1: ledger.acknowledged(1), qos2: ledger.acknowledged(2) },
@@ -247,22 +233,10 @@ class FaultRun {
     };
   }
 
-  /** With the faults around it, for whoever looks for the cause. */
-  private describe({ kind, reader, stream, number, atMs }: Anomaly): string {
-    const near = this.timeline
-      .filter((fault) => Math.abs(fault.atMs - atMs) < 3_000)
-      .map((fault) => `${fault.kind} at ${fault.atMs.toFixed(0)}`);
-    const which =
-      stream === null ? 'no stream' : `${stream.publisher} ${stream.topic} QoS ${stream.qos}`;
-    const when = `at ${atMs.toFixed(0)} ms (${near.join(', ')})`;
-    return `${kind}: ${reader}, ${which}, message ${number} ${when}`;
-  }
-
   private note({ kind }: Fault): void {
     const { nowMs } = this.crowd.ledger;
     const count = kind === 'kill at start' ? 2 : 1;
-    this.injected.set(kind, (this.injected.get(kind) ?? 0) + count);
-    this.timeline.push({ kind, atMs: nowMs });
+    this.timeline.note(kind, nowMs, count);
     this.pauses.onFault(kind, nowMs);
   }
 
@@ -286,11 +260,10 @@ class FaultRun {
   private found(): string[] {
     const { ledger, breaches, retained } = this.crowd;
     const anomalies = ledger.readers.flatMap(({ anomalies: noted }) => noted);
-    return [...anomalies.map((anomaly) => this.describe(anomaly)), ...breaches, ...retained.lost];
-  }
-
-  private async pass(ms: number): Promise<void> {
-    const endMs = performance.now() + ms;
-    await until('the next fault', () => performance.now() >= endMs, { deadlineMs: ms + 10_000 });
+    return [
+      ...anomalies.map((anomaly) => this.timeline.describe(anomaly)),
+      ...breaches,
+      ...retained.lost,
+    ];
   }
 }

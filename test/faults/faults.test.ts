@@ -14,6 +14,7 @@ test(`on disk nothing is lost, and QoS 2 comes once (seed ${seed})`, async () =>
     seed,
     store: 'disk',
     kills: 10,
+    primaryKills: 0,
     durationMs: 30_000,
     stopMsMax: 800,
     calmMsMax: 700,

@@ -15,6 +15,9 @@ export class Stream {
   acknowledged = 0;
   /** By number: milliseconds since the start of the run; NaN: not acknowledged. */
   readonly acknowledgedAtMs: number[] = [];
+  /** By number: the life of the broker that it was sent to first. */
+  private readonly firstLives: string[] = [];
+  private readonly elsewhere = new Set<number>();
 
   constructor(index: number, publisher: string, topic: string, qos: 1 | 2, retain: boolean) {
     this.index = index;
@@ -30,6 +33,23 @@ export class Stream {
     return this.sent++;
   }
 
+  /** All of them have one order. */
+  lineOf(): number {
+    return 0;
+  }
+
+  /** It goes out, perhaps again, to that life of a broker. */
+  onSent(number: number, life: string): void {
+    const first = this.firstLives[number];
+    if (first === undefined) this.firstLives[number] = life;
+    else if (first !== life) this.elsewhere.add(number);
+  }
+
+  /** Its publisher has sent it to one broker, and again to another one, or to a new life of it. */
+  wasSentElsewhere(number: number): boolean {
+    return this.elsewhere.has(number);
+  }
+
   acknowledge(number: number, nowMs: number): void {
     if (this.isAcknowledged(number)) return;
     this.acknowledged++;
@@ -41,17 +61,24 @@ export class Stream {
   }
 }
 
+/** What a finding says about a stream. */
+export interface StreamName {
+  readonly publisher: string;
+  readonly topic: string;
+  readonly qos: 0 | 1 | 2;
+}
+
 export interface Anomaly {
   readonly kind: 'lost' | 'repeated' | 'order' | 'unknown';
   readonly reader: string;
-  readonly stream: Stream | null;
+  readonly stream: StreamName | null;
   readonly number: number;
   /** When it was acknowledged (lost), or came; milliseconds since the start of the run. */
   readonly atMs: number;
 }
 
 /** Those beyond are counted, not kept. */
-const anomaliesMax = 50;
+export const anomaliesMax = 50;
 const seenStart = 1_024;
 
 /** What one subscriber with a filter for all streams of a ledger got. */
@@ -181,7 +208,7 @@ export class Ledger {
   readonly readers: Reader[] = [];
   /** Hears of every acknowledgement. */
   onAcknowledged: (nowMs: number) => void = () => undefined;
-  private readonly startMs = performance.now();
+  readonly startMs = performance.now();
 
   get nowMs(): number {
     return performance.now() - this.startMs;

@@ -3,8 +3,9 @@
  * or the broker under it did, and no sooner than its delay.
  */
 import type { QoS } from 'mqtt-packet';
-import { sessionExpiryInterval } from './durable-client.js';
+import { sessionExpiryInterval } from './client.js';
 import { Line, type ProtocolVersion } from './line.js';
+import type { Places } from './places.js';
 
 export const willFilter = 'wills/#';
 /** Of clients that do come back in time. */
@@ -31,15 +32,15 @@ export interface WillFigures {
 }
 
 export class Mourners {
-  private readonly port: number;
+  private readonly places: Places;
   private readonly all: Mourner[] = [];
   private readonly lines = new Map<Mourner, Line>();
   /** Client identifier → how often its will came. */
   private readonly came = new Map<string, number>();
   private isOver = false;
 
-  constructor(port: number) {
-    this.port = port;
+  constructor(places: Places) {
+    this.places = places;
   }
 
   /** Connects new ones in place of those that are gone. */
@@ -50,6 +51,12 @@ export class Mourners {
   onWill(payload: Buffer): void {
     const clientId = payload.toString();
     this.came.set(clientId, (this.came.get(clientId) ?? 0) + 1);
+  }
+
+  /** The connection of one of them ends without DISCONNECT. */
+  cutOne(pick: number): void {
+    const lines = [...this.lines.values()];
+    lines[pick % lines.length]?.destroy();
   }
 
   /** Ends all connections without DISCONNECT: the last wills are due. */
@@ -85,7 +92,7 @@ export class Mourners {
     const clientId = `mourner-${number}`;
     const mourner: Mourner = { clientId, qos, isConnected: false, isGone: false };
     this.all.push(mourner);
-    const line = new Line(this.port, version, {
+    const line = new Line(this.places.next(null), version, {
       onOpen: () => line.send(connectPacket(mourner, version, number % (willDelayMax + 1))),
       onPacket: (packet) => {
         if (packet.cmd !== 'connack') return;

@@ -2,9 +2,8 @@
  * How long nobody was acknowledged anything, from a fault on. Faults that follow before anything
  * was acknowledged again belong to the same pause, which counts for the first of them.
  */
-import type { FaultKind } from './schedule.js';
 
-export class PauseMeter {
+export class PauseMeter<FaultKind extends string> {
   readonly longestMs = new Map<FaultKind, number>();
   private kind: FaultKind | null = null;
   /** The fault, or the last acknowledgement after it. */

@@ -4,7 +4,7 @@
  * PUBREL in place of PUBLISH once PUBREC came [MQTT-4.3.3-6] [MQTT-4.3.3-7].
  */
 import type { IConnackPacket, Packet } from 'mqtt-packet';
-import { type ClientOptions, DurableClient } from './durable-client.js';
+import { Client, type ClientOptions } from './client.js';
 import type { Ledger, Stream } from './ledger.js';
 import { payloadOf } from './payload.js';
 
@@ -30,7 +30,7 @@ const backlogMax = 20_000;
 const idMax = 65_535;
 const isRefusal = 0x80;
 
-export class Publisher extends DurableClient {
+export class Publisher extends Client {
   /** False: sends nothing new. */
   isPublishing = true;
   /** Without PUBACK or PUBREC, by packet identifier, in the order of their PUBLISH. */
@@ -147,6 +147,7 @@ export class Publisher extends DurableClient {
     const { topic, qos, retain, index } = stream;
     const payload = this.settings.payload?.(stream, number) ?? payloadOf(index, number);
     this.unanswered[qos - 1].push(packetId);
+    stream.onSent(number, this.life);
     this.send({ cmd: 'publish', topic, qos, retain, dup, messageId: packetId, payload });
   }
 

@@ -37,21 +37,24 @@ export function toMarkdown(report: FaultReport): string {
   ].join('\n');
 }
 
-/** Puts a run's tables in the place of those of the same store. */
-export function replaceSection(document: string, report: FaultReport): string {
-  const { store } = report.options;
-  const [begin, end] = [`<!-- ${store}: written by --write -->`, `<!-- end of ${store} -->`];
+/**
+ * Puts a run's tables in the place of those of the same name.
+ *
+ * @param name `disk`, `redis`, or `cluster`
+ */
+export function replaceSection(document: string, name: string, tables: string): string {
+  const [begin, end] = [`<!-- ${name}: written by --write -->`, `<!-- end of ${name} -->`];
   const from = document.indexOf(begin);
   const to = document.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`no section for ${store}: '${begin}' … '${end}'`);
+  if (from < 0 || to < from) throw new Error(`no section for ${name}: '${begin}' … '${end}'`);
   const head = document.slice(0, from + begin.length);
-  return `${head}\n\n${toMarkdown(report)}\n\n${document.slice(to)}`;
+  return `${head}\n\n${tables}\n\n${document.slice(to)}`;
 }
 
-function row(what: string, figure: number): string {
+export function row(what: string, figure: number): string {
   return `| ${what} | ${whole(figure)} |`;
 }
 
-function whole(figure: number): string {
+export function whole(figure: number): string {
   return Math.round(figure).toLocaleString('en').replaceAll(',', ' ');
 }

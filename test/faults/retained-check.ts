@@ -1,12 +1,13 @@
 /**
  * Retained messages across faults: a keeper writes ever newer versions, and now and then deletes
- * one; whoever subscribes afterwards must find, for every topic, the last version that was
+ * one; whoever subscribes afterwards must get, for every topic, the last version that was
  * acknowledged or one that was sent since.
  */
 import type { IPublishPacket } from 'mqtt-packet';
 import { Ledger, type Stream } from './ledger.js';
 import { Line } from './line.js';
 import { payloadOf, readPayload } from './payload.js';
+import type { Places } from './places.js';
 import { Publisher, type PublisherOptions } from './publisher.js';
 
 const topics = 40;
@@ -18,20 +19,22 @@ export class RetainedCheck {
   readonly keeper: Publisher;
   /** Looks that were not cut off by the next fault. */
   looks = 0;
+  /** Retained messages that came behind a newer one of their topic. */
+  behind = 0;
   readonly lost: string[] = [];
   private readonly ledger = new Ledger();
-  private readonly port: number;
+  private readonly places: Places;
   private looking: Line | null = null;
 
-  constructor(port: number, onBreach: PublisherOptions['onBreach']) {
-    this.port = port;
+  constructor(places: Places, onBreach: PublisherOptions['onBreach']) {
+    this.places = places;
     for (let index = 0; index < topics; index++) {
       this.ledger.addStream('keeper', `retained/${index}`, index % 4 === 3 ? 2 : 1, true);
     }
     this.keeper = new Publisher({
       clientId: 'keeper',
       version: 5,
-      port,
+      places,
       onBreach,
       ledger: this.ledger,
       streams: this.ledger.streams,
@@ -46,12 +49,16 @@ export class RetainedCheck {
     return this.looking === null;
   }
 
-  /** Begins to look, unless one look is still going on. */
-  look(): void {
+  /**
+   * Begins to look, unless one look is still going on.
+   *
+   * @param port where; default: anywhere
+   */
+  look(port = this.places.next(null)): void {
     if (this.looking !== null) return;
     const found = new Map<number, number>();
     let known: number[] = [];
-    const line = new Line(this.port, 4, {
+    const line = new Line(port, 4, {
       onOpen: () => line.send(connectPacket),
       onPacket: (packet) => {
         if (packet.cmd === 'connack') {
@@ -79,13 +86,21 @@ export class RetainedCheck {
     this.looking?.destroy();
   }
 
+  /**
+   * What is published between SUBSCRIBE and SUBACK may come without RETAIN, and then no other time:
+   * a broker among several answers when all of them know of the subscription. What it has retained
+   * then may be older than what another one has just published: that is counted.
+   */
   private note(packet: IPublishPacket, found: Map<number, number>): void {
-    // What is published meanwhile comes without RETAIN.
-    if (!packet.retain) return;
     const index = Number(packet.topic.split('/')[1]);
+    if (!packet.retain && packet.payload.length === 0) return;
     const content = readPayload(Buffer.from(packet.payload));
+    const before = found.get(index) ?? -1;
     if (content?.streamIndex !== index) this.lost.push(`${packet.topic}: not what was sent`);
-    else found.set(index, content.number);
+    else {
+      found.set(index, Math.max(before, content.number));
+      if (packet.retain && content.number < before) this.behind++;
+    }
   }
 
   private judge(known: readonly number[], found: Map<number, number>, line: Line): void {

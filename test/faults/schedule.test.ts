@@ -49,8 +49,9 @@ test('a pause counts for the fault that it began with', () => {
 });
 
 test('a document without the place for a table is an error that names the place', () => {
-  const report = { options: { store: 'disk' } } as Parameters<typeof replaceSection>[1];
-  assert.throws(() => replaceSection('nothing', report), /no section for disk/);
+  assert.throws(() => replaceSection('nothing', 'disk', 'a table'), /no section for disk/);
+  const document = 'a\n<!-- disk: written by --write -->\nold\n<!-- end of disk -->\nb';
+  assert.match(replaceSection(document, 'disk', 'new'), /^a\n<!-- d.*>\n\nnew\n\n<!-- e.*>\nb$/);
 });
 
 test.run();

@@ -20,8 +20,8 @@ export type FaultKind = (typeof faultKinds)[number];
 
 export type StoreKind = 'disk' | 'redis';
 
-export interface Fault {
-  readonly kind: FaultKind;
+/** What is drawn for a fault, whatever its kind. */
+export interface Draws {
   /** Milliseconds after the broker was ready again, or the last fault was over. */
   readonly afterMs: number;
   /** How long processes are stopped, or a client stays away. */
@@ -38,6 +38,10 @@ export interface Fault {
   readonly isHard: boolean;
   /** Picks whom it hits. */
   readonly pick: number;
+}
+
+export interface Fault extends Draws {
+  readonly kind: FaultKind;
 }
 
 export interface ScheduleOptions {
@@ -67,8 +71,8 @@ const bytesMax = 30_000;
 export class Schedule {
   private readonly random: Random;
   private readonly mix: Mix;
-  private readonly stopMsMax: number;
-  private readonly calmMsMax: number;
+  readonly stopMsMax: number;
+  readonly calmMsMax: number;
 
   constructor({ seed, store, stopMsMax, calmMsMax }: ScheduleOptions) {
     this.random = new Random(seed);
@@ -79,19 +83,7 @@ export class Schedule {
 
   /** The next fault. Each one takes the same number of draws, whatever its kind. */
   next(): Fault {
-    const { random } = this;
-    return {
-      kind: this.kind(),
-      // Often at once: while clients come back, and while the store is still at its recovery.
-      afterMs: random.chance(25) ? random.between(0, 100) : random.between(100, this.calmMsMax),
-      forMs: random.between(200, this.stopMsMax),
-      startMs: random.between(0, 400),
-      share: random.between(1, 100),
-      bytes: random.chance(50) ? random.between(0, 200) : random.between(0, bytesMax),
-      isUp: random.chance(50),
-      isHard: random.chance(50),
-      pick: random.below(1_000),
-    };
+    return { kind: this.kind(), ...drawsOf(this.random, this) };
   }
 
   private kind(): FaultKind {
@@ -103,4 +95,21 @@ export class Schedule {
     }
     throw new Error('the weights do not add up');
   }
+}
+
+export function drawsOf(
+  random: Random,
+  { stopMsMax, calmMsMax }: Pick<ScheduleOptions, 'stopMsMax' | 'calmMsMax'>,
+): Draws {
+  return {
+    // Often at once: while clients come back, and while the store is still at its recovery.
+    afterMs: random.chance(25) ? random.between(0, 100) : random.between(100, calmMsMax),
+    forMs: random.between(200, stopMsMax),
+    startMs: random.between(0, 400),
+    share: random.between(1, 100),
+    bytes: random.chance(50) ? random.between(0, 200) : random.between(0, bytesMax),
+    isUp: random.chance(50),
+    isHard: random.chance(50),
+    pick: random.below(1_000),
+  };
 }

@@ -2,8 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { type ClusterNode, RedisCluster } from '../support/redis-cluster.js';
+import type { Settings } from '../support/redis-server.js';
 import type { TempFolder } from '../support/temp.js';
 import { until } from '../support/until.js';
+import { moveRange } from './cluster/reshard.js';
 import type { Fault, StoreKind } from './schedule.js';
 
 export interface StoreUnderTest {
@@ -20,6 +22,11 @@ export interface StoreUnderTest {
 }
 
 export const hasRedis: boolean = spawnSync('redis-server', ['--version']).error === undefined;
+
+/** Redis for several brokers, which are told its addresses otherwise. */
+export function startRedis(folder: TempFolder, settings: Settings): Promise<RedisUnderTest> {
+  return RedisUnderTest.start(folder, settings);
+}
 
 export function startStore(kind: StoreKind, folder: TempFolder): Promise<StoreUnderTest> {
   return kind === 'disk' ? Promise.resolve(diskStore(folder)) : RedisUnderTest.start(folder);
@@ -43,10 +50,10 @@ const expectedTroubles = [
   'redis did not take all writes before the end',
 ];
 
-class RedisUnderTest implements StoreUnderTest {
+export class RedisUnderTest implements StoreUnderTest {
   readonly kind = 'redis';
   readonly lines: readonly string[];
-  private readonly cluster: RedisCluster;
+  readonly cluster: RedisCluster;
   private healing: Promise<void> = Promise.resolve();
 
   private constructor(cluster: RedisCluster) {
@@ -60,21 +67,29 @@ class RedisUnderTest implements StoreUnderTest {
     ];
   }
 
-  static async start(folder: TempFolder): Promise<StoreUnderTest> {
+  static async start(folder: TempFolder, settings: Settings = {}): Promise<RedisUnderTest> {
     const path = folder.file('redis');
     mkdirSync(path);
-    return new RedisUnderTest(await RedisCluster.start({ folder: path }));
+    return new RedisUnderTest(await RedisCluster.start({ folder: path, settings }));
   }
 
   isExpectedTrouble(line: string): boolean {
     return expectedTroubles.some((event) => line.includes(event));
   }
 
-  async inject(fault: Fault): Promise<void> {
+  async inject(fault: Pick<Fault, 'forMs' | 'pick'> & { readonly kind: string }): Promise<void> {
     await this.untilWhole();
-    const primary = await this.aPrimary(fault.pick);
+    const primaries = await this.primaries();
+    const primary = primaries[fault.pick % primaries.length];
     if (fault.kind === 'kill primary') await this.kill(primary);
     else await this.pause(primary, fault.forMs);
+  }
+
+  /** Moves a range of slots from one primary to another one, while they are used. */
+  async reshard(pick: number): Promise<void> {
+    await this.untilWhole();
+    const primaries = await this.primaries();
+    this.heal(moveRange(this.cluster, primaries, pick));
   }
 
   async untilWhole(): Promise<void> {
@@ -90,7 +105,11 @@ class RedisUnderTest implements StoreUnderTest {
   /** Kills a primary; it comes back as a replica of the replica that took its place. */
   private async kill(primary: ClusterNode): Promise<void> {
     await primary.server.kill();
-    this.healing = this.replace(primary);
+    this.heal(this.replace(primary));
+  }
+
+  private heal(healing: Promise<void>): void {
+    this.healing = healing;
     // Whoever waits for it hears of it; until then it is nobody's.
     this.healing.catch(() => undefined);
   }
@@ -120,15 +139,13 @@ class RedisUnderTest implements StoreUnderTest {
       deadlineMs: forMs + 5_000,
     });
     primary.server.signal('SIGCONT');
-    this.healing = this.cluster.untilReady();
-    this.healing.catch(() => undefined);
+    this.heal(this.cluster.untilReady());
   }
 
-  private async aPrimary(pick: number): Promise<ClusterNode> {
+  private async primaries(): Promise<ClusterNode[]> {
     const roles = await Promise.all(
       this.cluster.nodes.map(async (node) => ({ node, role: await node.server.info('role') })),
     );
-    const primaries = roles.filter(({ role }) => role === 'master');
-    return primaries[pick % primaries.length].node;
+    return roles.filter(({ role }) => role === 'master').map(({ node }) => node);
   }
 }

@@ -3,21 +3,22 @@
  * between PUBREC and PUBREL over all its connections, and gives its application each message at
  * the first PUBLISH only [MQTT-4.3.3-10]. The application sees QoS 1 as often as it comes.
  */
-import type { IPublishPacket, Packet } from 'mqtt-packet';
-import { type ClientOptions, DurableClient } from './durable-client.js';
+import type { IPublishPacket, Packet, QoS } from 'mqtt-packet';
+import { Client, type ClientOptions } from './client.js';
 
 export interface SubscriberOptions extends ClientOptions {
-  readonly filter: string;
-  readonly qos: 1 | 2;
-  /** SUBACK came, for the first time. */
+  readonly filters: readonly string[];
+  readonly qos: QoS;
+  /** SUBACK came, for the first time in its session. */
   readonly onSubscribed: () => void;
+  readonly onLost?: () => void;
   /** A message for the application. */
   readonly onMessage: (packet: IPublishPacket) => void;
 }
 
 const subscribeId = 1;
 
-export class Subscriber extends DurableClient {
+export class Subscriber extends Client {
   isSubscribed = false;
   /** PUBLISH packets that came, repeats included. */
   packets = 0;
@@ -40,14 +41,15 @@ export class Subscriber extends DurableClient {
 
   protected override onConnected(isPresent: boolean): void {
     this.sentNow = new Set();
-    if (!isPresent) this.held.clear();
+    if (!isPresent) {
+      this.held.clear();
+      this.lastOf.clear();
+      if (this.isTransient) this.isSubscribed = false;
+    }
     if (this.isSubscribed && isPresent) return;
-    const { filter, qos } = this.settings;
-    this.send({
-      cmd: 'subscribe',
-      messageId: subscribeId,
-      subscriptions: [{ topic: filter, qos }],
-    });
+    const { filters, qos } = this.settings;
+    const subscriptions = filters.map((topic) => ({ topic, qos }));
+    this.send({ cmd: 'subscribe', messageId: subscribeId, subscriptions });
   }
 
   protected override onPacket(packet: Packet): void {
@@ -60,6 +62,8 @@ export class Subscriber extends DurableClient {
         break;
       case 'suback':
         if (this.isSubscribed) break;
+        if (packet.granted.some((code) => code !== this.settings.qos))
+          this.breach('SUBACK refuses');
         this.isSubscribed = true;
         this.settings.onSubscribed();
         break;
@@ -69,13 +73,19 @@ export class Subscriber extends DurableClient {
   }
 
   protected override onLost(): void {
-    // What is held stays held; the broker begins again where it was.
+    // What is held stays held: with a durable session the broker begins again where it was.
+    if (this.isTransient) this.isSubscribed = false;
+    this.settings.onLost?.();
   }
 
   private onPublish(packet: IPublishPacket): void {
     const packetId = packet.messageId ?? 0;
     this.packets++;
     this.lastPacketMs = performance.now();
+    if (packet.qos === 0) {
+      this.settings.onMessage(packet);
+      return;
+    }
     if (packet.qos === 1) {
       this.noteDup(packetId, packet);
       this.settings.onMessage(packet);

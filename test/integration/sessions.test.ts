@@ -71,6 +71,7 @@ test('a subscriber that is killed again and again misses nothing', async () => {
     await until(
       'more messages',
       () => numbers(subscriber.lines).length + seen.length > count * share,
+      { deadlineMs: 30_000 },
     );
     subscriber.signal('SIGKILL');
     await subscriber.exited;

@@ -76,11 +76,13 @@ function buildSubscribe({ isV5, packetId, filters, identifier, users }: Subscrib
 
 test('any valid SUBSCRIBE is decoded to what it was made of', () => {
   forAll(subscribeSample, (sample) => {
-    const { isV5, packetId, filters, identifier } = sample;
+    const { isV5, packetId, filters, identifier, users } = sample;
+    const pairs = users.flatMap((one) => one.userProperties ?? []);
     const plain = { noLocal: false, retainAsPublished: false, retainHandling: 0 };
     assert.equal(decoded(buildSubscribe(sample), of(decodeSubscribe, isV5)), {
       packetId,
       subscriptionIdentifier: isV5 ? (identifier ?? 0) : 0,
+      userProperties: isV5 ? pairs.map(([name, value]) => ({ name, value })) : [],
       subscriptions: filters.map((one) => (isV5 ? { ...one } : { ...one, ...plain })),
     });
   });

@@ -8,7 +8,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RedisServer, type Settings, serverPort } from './redis-server.js';
+import { freePort } from './port.js';
+import { RedisServer, type Settings } from './redis-server.js';
 import { until } from './until.js';
 
 const SLOTS = 16_384;
@@ -133,16 +134,22 @@ export class RedisCluster {
   }
 
   private async isReady(): Promise<boolean> {
-    const answers = await Promise.all(
-      this.nodes.map(async ({ server }) => {
-        const state = String(await server.command('CLUSTER', 'INFO'));
-        const isUp = state.includes('cluster_state:ok') && state.includes('slots_ok:16384');
-        const isFollowing = (await server.info('role')) === 'master';
-        return isUp && (isFollowing || (await server.info('master_link_status')) === 'up');
-      }),
-    );
-    return answers.every(Boolean);
+    try {
+      const answers = await Promise.all(this.nodes.map(isNodeReady));
+      return answers.every(Boolean);
+    } catch (error) {
+      // A replica that has got all from its primary, and reads it, answers nothing else.
+      if (error instanceof Error && error.message.startsWith('LOADING')) return false;
+      throw error;
+    }
   }
+}
+
+async function isNodeReady({ server }: ClusterNode): Promise<boolean> {
+  const state = String(await server.command('CLUSTER', 'INFO'));
+  const isUp = state.includes('cluster_state:ok') && state.includes('slots_ok:16384');
+  const isPrimary = (await server.info('role')) === 'master';
+  return isUp && (isPrimary || (await server.info('master_link_status')) === 'up');
 }
 
 async function plan(primaries: number, replicasEach: number): Promise<Planned[]> {
@@ -151,8 +158,8 @@ async function plan(primaries: number, replicasEach: number): Promise<Planned[]>
     const id = randomBytes(20).toString('hex');
     planned.push({
       id,
-      port: await serverPort(),
-      busPort: await serverPort(),
+      port: await freePort(),
+      busPort: await freePort(),
       primaryId,
       slots,
       epoch,

@@ -1,10 +1,9 @@
 /** One Redis server of its own for a test, on a free port, in a given folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from './port.js';
 import { until } from './until.js';
 
 export type Settings = Readonly<Record<string, string | number>>;
@@ -32,35 +31,11 @@ export const usualSettings: Settings = {
   'enable-debug-command': 'yes',
 };
 
-// Below the ports that connections are given: those of the nodes themselves would take one away
-// before its server has started.
-const portMin = 10_000;
-const portMax = 32_000;
-
 const running = new Set<ChildProcess>();
-const given = new Set<number>();
 
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
-
-/** A port that nobody listens on, and that no connection is given. */
-export async function serverPort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(portMin, portMax);
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
 
 export class RedisServer {
   readonly port: number;
@@ -76,7 +51,7 @@ export class RedisServer {
 
   /** Starts a server and waits until it answers. */
   static async start(options: ServerOptions): Promise<RedisServer> {
-    const server = new RedisServer(options, options.port ?? (await serverPort()));
+    const server = new RedisServer(options, options.port ?? (await freePort()));
     await server.start();
     return server;
   }

@@ -70,6 +70,8 @@ interface Parts {
 export class DiskStore implements Store {
   readonly kind = 'disk';
   readonly isAtomic = true;
+  readonly fabric = null;
+  readonly history = null;
   private parts: Parts | null = null;
   private failure: BrokerError | null = null;
   private retained = 0;
@@ -125,6 +127,10 @@ export class DiskStore implements Store {
       });
       committer.commit();
     });
+  }
+
+  leave(): void {
+    // Transient clients leave nothing here.
   }
 
   write(batch: Batch): void {

@@ -10,7 +10,7 @@
  * to add: they are ignored.
  */
 import { BrokerError } from '../../base/errors.js';
-import { isMoreThanAppend, nothingStored, refused } from '../answers.js';
+import { isMoreThanAppend, messagesOnly, nothingStored, refused } from '../answers.js';
 import {
   type Append,
   type Claim,
@@ -101,6 +101,7 @@ export class SessionTable {
       held: session.heldIds,
       isHeldRouted: true,
       nextNumber: session.nextNumber,
+      lastWill: null,
     };
   }
 
@@ -108,7 +109,11 @@ export class SessionTable {
     const session = this.sessions.get(write.clientId);
     if (session === undefined) return refused(WriteStatus.Gone);
     const needsOwner = write.epoch !== 0 || isMoreThanAppend(write);
-    if (needsOwner && write.epoch !== session.epoch) return refused(WriteStatus.Stale);
+    if (needsOwner && write.epoch !== session.epoch) {
+      const { Stale } = WriteStatus;
+      if (write.append.length === 0) return refused(Stale);
+      return { ...this.write(messagesOnly(write)), status: Stale };
+    }
     const { queue } = session;
     session.settle(write.settled, write.nextSeq, write.released);
     if (write.held.length > 0) this.hold(session, write);

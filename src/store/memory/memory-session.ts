@@ -92,6 +92,7 @@ export class MemorySession {
       held: [...this.held].map(([packetId, number]) => ({ packetId, number })),
       isHeldRouted: true,
       nextNumber: this.nextNumber,
+      lastWill: null,
     };
   }
 

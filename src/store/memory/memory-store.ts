@@ -7,7 +7,7 @@
  */
 import { assert } from '../../base/assert.js';
 import type { Clock } from '../../base/clock.js';
-import { isMoreThanAppend, nothingStored, refused } from '../answers.js';
+import { isMoreThanAppend, messagesOnly, nothingStored, refused } from '../answers.js';
 import {
   type Batch,
   type Claim,
@@ -35,6 +35,8 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements Store {
   readonly kind = 'memory';
   readonly isAtomic = true;
+  readonly fabric = null;
+  readonly history = null;
   private readonly sessions = new Map<string, MemorySession>();
   private readonly retained = new Map<string, Buffer>();
   /** What is to be said, in order. */
@@ -68,6 +70,10 @@ export class MemoryStore implements Store {
   claim(request: ClaimRequest): Promise<Claim> {
     const claim = this.claimNow(request);
     return new Promise((resolve) => this.later(() => resolve(claim)));
+  }
+
+  leave(): void {
+    // Transient clients leave nothing here.
   }
 
   write(batch: Batch): void {
@@ -138,7 +144,11 @@ export class MemoryStore implements Store {
     const session = this.sessions.get(write.clientId);
     if (session === undefined) return refused(WriteStatus.Gone);
     const needsOwner = write.epoch !== 0 || isMoreThanAppend(write);
-    if (needsOwner && write.epoch !== session.epoch) return refused(WriteStatus.Stale);
+    if (needsOwner && write.epoch !== session.epoch) {
+      const { Stale } = WriteStatus;
+      if (write.append.length === 0) return refused(Stale);
+      return { ...session.apply(messagesOnly(write)), status: Stale };
+    }
     const outcome = session.apply(write);
     if (write.ends) this.sessions.delete(write.clientId);
     return outcome;

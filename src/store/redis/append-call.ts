@@ -6,6 +6,7 @@ import { Call } from './call.js';
 import { type CommandBuffer, writeU48, writeU64 } from './command-buffer.js';
 import { APPEND_HEAD_BYTES, appendScript } from './scripts/append.js';
 import type { SessionLane } from './session-lane.js';
+import { FORWARD_BYTES } from './tuning.js';
 import type { WriteItem } from './write-item.js';
 
 const STALE = -1;
@@ -15,6 +16,7 @@ export class AppendCall extends Call {
   readonly size: number;
   private readonly lane: SessionLane;
   private readonly items: readonly WriteItem[];
+  private readonly writer: Buffer;
   private readonly number: number;
   private readonly messages: number;
   private readonly bytes: number;
@@ -28,6 +30,7 @@ export class AppendCall extends Call {
     super(lane.slot);
     this.lane = lane;
     this.items = items;
+    this.writer = lane.home.writer;
     this.number = lane.home.nextCall();
     let messages = 0;
     let bytes = 0;
@@ -79,6 +82,10 @@ export class AppendCall extends Call {
 
   onReply(value: unknown): void {
     const { items, lane } = this;
+    if (typeof value === 'object') {
+      this.onElsewhere(value as readonly unknown[]);
+      return;
+    }
     const answer = Number(value);
     if (answer === SLOW) {
       for (const item of items) item.isExact = true;
@@ -92,12 +99,30 @@ export class AppendCall extends Call {
     lane.onCallDone();
   }
 
+  /** Another broker has the client, which hears of the messages; or somebody has the session. */
+  private onElsewhere([first, owner, isStale]: readonly unknown[]): void {
+    const { bytes, items, lane, messages } = this;
+    const firstSeq = Number(first);
+    if (messages > 0 && String(owner) !== '') {
+      const records: Buffer[] = [];
+      if (bytes <= FORWARD_BYTES) {
+        for (const { append } of items) for (const { record } of append) records.push(record);
+      }
+      const { clientId, home } = lane;
+      const endSeq = firstSeq + messages;
+      home.onAppendedElsewhere(String(owner), { clientId, endSeq, records, dropped: nothing });
+    }
+    if (Number(isStale) === 1) this.disown(firstSeq);
+    else this.deliver(firstSeq);
+    lane.onCallDone();
+  }
+
   private encodeHead(out: CommandBuffer): void {
     let at = out.begin(APPEND_HEAD_BYTES);
     const { bytes } = out;
     const { epoch } = this.items[0]!.write;
     const limits = this.limits();
-    bytes.set(this.lane.home.writer, at);
+    bytes.set(this.writer, at);
     at = writeU48(bytes, this.number, at + 8);
     at = writeU64(bytes, epoch, at);
     at = writeU48(bytes, this.nextSeq, at);
@@ -120,8 +145,21 @@ export class AppendCall extends Call {
     let seq = firstSeq;
     for (let index = 0; index < this.items.length; index++) {
       const item = this.items[index]!;
-      item.write.onDone(new Done(seq));
+      item.write.onDone(item.isStale ? item.outcome(seq, null, nothing) : new Done(seq));
       seq += item.append.length;
+      home.end();
+    }
+  }
+
+  /** Only the messages were taken. */
+  private disown(firstSeq: number): void {
+    const { home } = this.lane;
+    let seq = firstSeq;
+    for (const { append, write } of this.items) {
+      if (write.epoch !== 0) home.onDisowned(write, WriteStatus.Stale);
+      const firstOwnSeq = append.length === 0 ? 0 : seq;
+      write.onDone({ ...refused(WriteStatus.Stale), firstSeq: firstOwnSeq });
+      seq += append.length;
       home.end();
     }
   }

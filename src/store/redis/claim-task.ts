@@ -1,7 +1,7 @@
 /** A client connects: the call of the claim script, and what its answer means. */
 import { assert } from '../../base/assert.js';
 import { nothingStored } from '../answers.js';
-import type { Claim, ClaimRequest, HeldId, StoredSubscription } from '../store.js';
+import type { Claim, ClaimRequest, HeldId, LastWill, StoredSubscription } from '../store.js';
 import { Call } from './call.js';
 import { type CommandBuffer, writeU48 } from './command-buffer.js';
 import { decodeOptions } from './map-entries.js';
@@ -20,6 +20,15 @@ export interface ClaimAnswer {
   readonly gone: readonly string[];
   /** True when the map may not have all subscriptions. */
   readonly isUnmapped: boolean;
+  /** The node of another broker that the client was connected to until now; empty: none. */
+  readonly before: string;
+  /** The will of the connection before; null: there is none, or its delay is over. */
+  readonly will: WillBefore | null;
+}
+
+export interface WillBefore extends LastWill {
+  /** The node that publishes it, unless it is dead; empty: none. */
+  readonly by: string;
 }
 
 /** The lane goes on when `then` is called. */
@@ -29,7 +38,7 @@ export class ClaimTask implements LaneTask {
   /** False until the broker is on record as the owner-to-be. */
   isReady = false;
   readonly request: ClaimRequest;
-  private readonly node: string;
+  readonly node: string;
   private state: 'waiting' | 'sent' | 'over' = 'waiting';
   private readonly onAnswer: OnClaimAnswer;
 
@@ -60,6 +69,7 @@ class ClaimCall extends Call {
   private readonly lane: SessionLane;
   private readonly request: ClaimRequest;
   private readonly node: string;
+  private readonly writer: Buffer;
   private readonly number: number;
   private readonly onAnswer: OnClaimAnswer;
 
@@ -68,6 +78,7 @@ class ClaimCall extends Call {
     this.lane = lane;
     this.request = request;
     this.node = node;
+    this.writer = lane.home.writer;
     this.number = lane.home.nextCall();
     this.onAnswer = onAnswer;
     this.size = 400 + lane.fourKeys.length + request.info.length + (request.will?.length ?? 0);
@@ -79,12 +90,13 @@ class ClaimCall extends Call {
     out.encoded(claimScript.encoded);
     out.encoded(this.lane.fourKeys);
     let at = out.begin(CLAIM_HEAD_BYTES);
-    out.bytes.set(this.lane.home.writer, at);
+    out.bytes.set(this.writer, at);
     at = writeU48(out.bytes, this.number, at + 8);
     out.bytes[at] =
       (request.cleanStart ? ClaimFlag.CleanStart : 0) |
       (request.connects ? 0 : ClaimFlag.Visits) |
       (request.isDurable ? ClaimFlag.Durable : 0) |
+      (request.endsSession ? ClaimFlag.Ends : 0) |
       (request.will === null ? 0 : ClaimFlag.HasWill);
     out.end(CLAIM_HEAD_BYTES);
     out.text(this.node);
@@ -105,25 +117,37 @@ class ClaimCall extends Call {
 function decodeAnswer(value: unknown, call: number): ClaimAnswer {
   const parts = value as readonly unknown[];
   const epoch = Number(parts[0]);
+  const before = String(parts[2]);
+  const will = decodeWill(parts[3] as readonly Buffer[]);
   if (Number(parts[1]) === 0) {
-    const gone = (parts[2] as readonly unknown[]).map(String);
+    const gone = (parts[4] as readonly unknown[]).map(String);
     return {
       claim: { ...nothingStored, epoch, isHeldRouted: false },
       birth: epoch,
       call,
       gone,
       isUnmapped: false,
+      before,
+      will,
     };
   }
-  return decodePresent(epoch, parts[2] as readonly Buffer[], parts[3] as readonly Buffer[], call);
+  const present = decodePresent(
+    epoch,
+    parts[4] as readonly Buffer[],
+    parts[5] as readonly Buffer[],
+  );
+  return { ...present, call, before, will };
+}
+
+function decodeWill([by, info, will]: readonly Buffer[]): WillBefore | null {
+  return will === undefined ? null : { by: String(by), info: info!, will };
 }
 
 function decodePresent(
   epoch: number,
   fields: readonly Buffer[],
   marks: readonly Buffer[],
-  call: number,
-): ClaimAnswer {
+): Omit<ClaimAnswer, 'call' | 'before' | 'will'> {
   const subscriptions: StoredSubscription[] = [];
   const gone: string[] = [];
   let header: Buffer | null = null;
@@ -164,8 +188,9 @@ function decodePresent(
     held,
     isHeldRouted: false,
     nextNumber,
+    lastWill: null,
   };
-  return { claim, birth, call, gone, isUnmapped };
+  return { claim, birth, gone, isUnmapped };
 }
 
 /** `i<packet id>` → number, `o<seq>`. */

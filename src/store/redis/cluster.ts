@@ -15,10 +15,7 @@ import type { LinkCounters, LinkHome } from './link-home.js';
 import type { RedisStoreOptions } from './options.js';
 import { isAboutCall, isAboutTopology, Refusal, refusalOf } from './reply-error.js';
 import { RunMarkers } from './run-markers.js';
-import { appendScript } from './scripts/append.js';
-import { claimScript, loadScript, purgeScript, settleScript } from './scripts/claim.js';
-import { indexScript, mapScript } from './scripts/map.js';
-import { sessionScript } from './scripts/session.js';
+import { Script } from './scripts/script.js';
 import { askTopology, type Topology } from './topology.js';
 import {
   ASK_MS,
@@ -29,16 +26,6 @@ import {
   TROUBLE_LOG_MS,
 } from './tuning.js';
 
-const scripts = [
-  appendScript,
-  sessionScript,
-  claimScript,
-  loadScript,
-  settleScript,
-  purgeScript,
-  mapScript,
-  indexScript,
-];
 /** Errors that waiting does not mend. */
 const hopeless = new Set(['REDIS_VERSION', 'REDIS_AOF', 'REDIS_NOPERM']);
 const VERSION_MIN = versionNumber('7.0.0');
@@ -47,6 +34,7 @@ const VERSION_AOF = versionNumber('7.2.0');
 export class Cluster implements LinkHome {
   readonly options: RedisStoreOptions;
   readonly login: Login;
+  readonly replication = { isSeen: false };
   readonly counters: LinkCounters = {
     calls: 0,
     batches: 0,
@@ -242,7 +230,7 @@ export class Cluster implements LinkHome {
     this.counters.connects++;
     const info = parseInfo(await connection.command('INFO'));
     checkServer(link.name, info, this.options);
-    await Promise.all(scripts.map(({ source }) => connection.command('SCRIPT', 'LOAD', source)));
+    await Promise.all(Script.all.map(({ source }) => connection.command('SCRIPT', 'LOAD', source)));
     const isLost = await this.markers.check(connection, (slot) => this.slots[slot] === link);
     link.safety.onConnected(onlineReplicas(info));
     if (!isLost) return;
@@ -256,7 +244,7 @@ export class Cluster implements LinkHome {
   reload(connection: Connection): void {
     if (this.reloading.has(connection)) return;
     this.reloading.add(connection);
-    const loads = scripts.map(({ source }) => connection.command('SCRIPT', 'LOAD', source));
+    const loads = Script.all.map(({ source }) => connection.command('SCRIPT', 'LOAD', source));
     Promise.all(loads).then(
       () => this.reloading.delete(connection),
       (error: unknown) => {
@@ -292,6 +280,8 @@ export class Cluster implements LinkHome {
 
   private apply(topology: Topology): void {
     this.isCluster = topology.isCluster;
+    // Also what a primary says that does not know yet that it is none any more.
+    if (topology.nodes.length > topology.primaries.length) this.replication.isSeen = true;
     if (topology.isCluster) this.nodes = [...topology.nodes, ...this.seedsBesides(topology)];
     const links = topology.primaries.map((address) => this.linkTo(address));
     const before = this.slots;

@@ -8,7 +8,7 @@
  * Whole batches are written as one buffer. ioredis keeps the order of replies by a queue of
  * commands; a `Cell` is such a command that has been encoded already.
  */
-import { type Command, Redis } from 'ioredis';
+import { type Command, Redis, type RedisOptions } from 'ioredis';
 import type { Clock } from '../../base/clock.js';
 import { BrokerError } from '../../base/errors.js';
 import { CommandBuffer } from './command-buffer.js';
@@ -25,6 +25,11 @@ export interface Address {
   readonly host: string;
   readonly port: number;
 }
+
+/** Makes the client of each connection; a simulation puts one without a socket in its place. */
+export const clients = {
+  make: (options: RedisOptions & { replyMapping?: 'legacy' }): Redis => new Redis(options),
+};
 
 export function addressText({ host, port }: Address): string {
   return `${host}:${port}`;
@@ -67,7 +72,7 @@ export class Connection {
   constructor(address: Address, login: Login, clock: Clock) {
     this.address = address;
     this.clock = clock;
-    this.redis = new Redis({
+    this.redis = clients.make({
       host: address.host,
       port: address.port,
       ...(login.username === null ? {} : { username: login.username }),

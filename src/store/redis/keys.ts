@@ -10,8 +10,19 @@
  *     tw:{map:<k>}:m      hash    shard k of durable subscriptions and retained messages
  *     tw:{map:<k>}:log    stream  its changes
  *     tw:{map:<k>}:w      hash    its writers
- *     tw:{x:<k>}:z        zset    offline sessions by the end of their life
- *     tw:{node:<id>}:own  set     sessions whose clients are connected to a broker
+ *     tw:{x:<k>}:z        zset    offline sessions by when they are due: end or will; `:w:<writer>`
+ *                                 string, last call
+ *     tw:{node:<id>}:own  set     sessions whose clients are connected to a broker; `:w:<writer>`
+ *                                 string, last call
+ *     tw:{node:<id>}:in   stream  its inbox
+ *     tw:{node:<id>}:alive        made when it joins, deleted when it is dead: nothing is sent then
+ *     tw:{nodes}          zset    live brokers by the end of their lease
+ *     tw:{nodes}:dead     hash    dead ones that have not been worked off
+ *     tw:{nodes}:seen     hash    version of the list that each broker knows; `#` version, `@` time
+ *     tw:{hist}:meta      hash    partitions and format of the history
+ *     tw:{hist:<p>}:<qos> stream  messages of partition p, see history/scripts.ts; `:c` hash
+ *                                 counters; `:w:<writer>` string, last call
+ *     tw:{events}:log     stream  presence events; `:w:<writer>` string, last call
  *     tw:{<tag>}:run      string  made when a primary was first seen: gone means that it lost all
  */
 import { BrokerError } from '../../base/errors.js';
@@ -19,6 +30,9 @@ import { slotOf } from './slot.js';
 import { SHARDS } from './tuning.js';
 
 const SPECIAL = /[%{}]/g;
+export const MEMBERS_TAG = 'nodes';
+export const HISTORY_TAG = 'hist';
+export const EVENTS_TAG = 'events';
 
 export class Keys {
   private readonly prefix: string;
@@ -40,12 +54,36 @@ export class Keys {
     return `${this.prefix}{${mapTag(shard)}}:${part}`;
   }
 
-  offline(shard: number): string {
-    return `${this.prefix}{${offlineTag(shard)}}:z`;
+  offline(shard: number, part: 'z' | `w:${string}`): string {
+    return `${this.prefix}{${offlineTag(shard)}}:${part}`;
   }
 
-  owned(node: string): string {
-    return `${this.prefix}{${nodeTag(node)}}:own`;
+  owned(node: string, part: 'own' | `w:${string}`): string {
+    return `${this.prefix}{${nodeTag(node)}}:${part}`;
+  }
+
+  inbox(node: string, part: 'in' | 'alive'): string {
+    return `${this.prefix}{${nodeTag(node)}}:${part}`;
+  }
+
+  /** Not `:d`: a client may be called `nodes`. */
+  members(part: 'live' | 'dead' | 'seen'): string {
+    const key = `${this.prefix}{${MEMBERS_TAG}}`;
+    return part === 'live' ? key : `${key}:${part}`;
+  }
+
+  /** @param part `c`, a QoS, or `w:<writer>` */
+  history(partition: number, part: string): string {
+    return `${this.prefix}{${historyTag(partition)}}:${part}`;
+  }
+
+  historyMeta(): string {
+    return `${this.prefix}{${HISTORY_TAG}}:meta`;
+  }
+
+  /** @param part `log`, or `w:<writer>` */
+  events(part: string): string {
+    return `${this.prefix}{${EVENTS_TAG}}:${part}`;
   }
 
   run(tag: string): string {
@@ -70,6 +108,10 @@ export function offlineTag(shard: number): string {
 
 export function nodeTag(node: string): string {
   return `node:${sessionTag(node)}`;
+}
+
+export function historyTag(partition: number): string {
+  return `hist:${partition}`;
 }
 
 /** The shard of a client's subscriptions, of its deadline, or of a topic's retained message. */

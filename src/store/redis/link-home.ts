@@ -3,6 +3,7 @@ import type { Call } from './call.js';
 import type { Address, Connection, Login } from './connection.js';
 import type { Link } from './link.js';
 import type { RedisStoreOptions } from './options.js';
+import type { Replication } from './safety.js';
 
 /** Counters for `Store.figures`. */
 export interface LinkCounters {
@@ -26,6 +27,7 @@ export interface LinkHome {
   readonly options: RedisStoreOptions;
   readonly login: Login;
   readonly counters: LinkCounters;
+  readonly replication: Replication;
   readonly isClosed: boolean;
   /** Flushes the link at the end of what is being done now. */
   later(link: Link): void;

@@ -54,7 +54,7 @@ export class Link {
     this.address = address;
     this.name = addressText(address);
     this.home = home;
-    this.safety = new Safety(this.name, home.options);
+    this.safety = new Safety(this.name, home.options, home.replication);
   }
 
   /** It can serve, or could. */
@@ -233,9 +233,10 @@ export class Link {
       this.onShortfall(batch);
       return;
     }
-    const safe = this.unsafe;
-    this.unsafe = [];
-    for (const earlier of safe) earlier.deliver();
+    if (batch.waited !== null) {
+      // So does it what was written before on this connection.
+      for (const earlier of this.unsafe.splice(0)) earlier.deliver();
+    }
     batch.deliver();
     if (errors === null && this.canSend) this.home.onTrouble(this, null);
     this.flush();
@@ -253,12 +254,13 @@ export class Link {
     else if (this.inFlight === 0) this.sendBatch();
   }
 
-  /** The primary's own word is enough now. */
+  /**
+   * The primary's own word is enough now. It is asked for it again: replaced since, it would say
+   * that it has no replicas, and refuse.
+   */
   private releaseUnsafe(): void {
     if (this.unsafe.length === 0 || this.safety.isWaiting) return;
-    const safe = this.unsafe;
-    this.unsafe = [];
-    for (const batch of safe) batch.deliver();
+    this.requeue(this.unsafe.splice(0).flatMap((batch) => batch.unsafeCalls()));
   }
 
   private onRefused(call: Call, error: Error): void {

@@ -1,45 +1,51 @@
 /**
- * Loads what a broker must know before the first client comes: sessions without a connection,
- * their subscriptions, retained messages. Scans in steps; only here.
+ * Loads what a broker must know before the first client comes: durable sessions, their
+ * subscriptions, retained messages. Scans in steps; only here.
  *
- * Sessions come from three places, since a crash may have kept one from any of them: those on
- * record as connected to this broker's predecessor, the list of offline ones, and those that the
- * map has subscriptions of. What is found to be left over is cleaned up on the way.
+ * Sessions come from two places: the list of offline ones, and those that the map has subscriptions
+ * of, which may be connected elsewhere. Those whose broker died are on the list by then, if that
+ * was an earlier life of this one. What is found to be left over is cleaned up on the way, as far
+ * as nobody has changed it meanwhile.
  */
-import type { StoreLoader } from '../store.js';
-import { type Keys, mapTag, nodeTag, offlineTag, sessionTag } from './keys.js';
+import type { StoredSubscription, StoreLoader } from '../store.js';
+import type { Correction } from './correct-call.js';
+import { type Keys, mapTag, offlineTag, sessionTag } from './keys.js';
 import { decodeEntry, decodeOptions, type MapEntry } from './map-entries.js';
-import type { RedisStoreOptions } from './options.js';
+import type { Maps } from './maps.js';
 import type { Ownership } from './ownership.js';
 import type { Reader } from './reader.js';
-import { HeaderFlag } from './scripts/header.js';
+import { OFF_THE_LIST } from './scripts/offline.js';
 import type { LaneTask } from './session-lane.js';
 import { loaded, purged } from './session-tasks.js';
 import { slotOf } from './slot.js';
+import { decodeLoaded, type LoadedSession } from './stored-answer.js';
 import { LOAD_SESSIONS, OPEN_MS, SCAN_BYTES, SCAN_COUNT, SHARDS } from './tuning.js';
 
 export interface LoadTools {
-  readonly options: RedisStoreOptions;
   readonly keys: Keys;
   readonly reader: Reader;
   readonly ownership: Ownership;
-  /** Now, by Redis' clock. */
-  readonly nowMs: number;
+  readonly maps: Maps;
+  /** Hears of each entry of the maps. */
+  onEntry(entry: MapEntry): void;
   /** Hands a task to a session's lane. */
   askSession(clientId: string, task: LaneTask): void;
-  /** Tells the map what a session has, and then the session that the map knows. */
-  remap(
-    clientId: string,
-    there: readonly MapSubscription[],
-    gone: readonly string[],
-  ): Promise<void>;
 }
 
-export type MapSubscription = Extract<MapEntry, { kind: 'subscription' }>;
+type MapSubscription = Extract<MapEntry, { kind: 'subscription' }>;
 
 /** @throws BrokerError `STORE_AWAY` */
 export async function loadStore(loader: StoreLoader, tools: LoadTools): Promise<void> {
   await new Loading(loader, tools).run();
+}
+
+/** How is this session? Null: there is none. */
+export async function askSession(
+  clientId: string,
+  ask: LoadTools['askSession'],
+): Promise<LoadedSession | null> {
+  const answer = await new Promise<unknown>((resolve) => ask(clientId, loaded(resolve)));
+  return decodeLoaded(clientId, answer);
 }
 
 class Loading {
@@ -47,6 +53,8 @@ class Loading {
   private readonly tools: LoadTools;
   /** True: it exists, and the core knows it. */
   private readonly known = new Map<string, boolean>();
+  /** Transient clients of whom only a will is left: see `Adoptions`. */
+  private readonly wills = new Set<string>();
 
   constructor(loader: StoreLoader, tools: LoadTools) {
     this.loader = loader;
@@ -54,13 +62,6 @@ class Loading {
   }
 
   async run(): Promise<void> {
-    const { keys, options, ownership } = this.tools;
-    const node = options.nodeName;
-    await this.scan('SSCAN', slotOf(nodeTag(node)), keys.owned(node), async (members) => {
-      const names = members.map(String);
-      await this.announce(names);
-      for (const name of names) if (!this.known.get(name)) ownership.release(name);
-    });
     const shards = Array.from({ length: SHARDS }, (_, shard) => shard);
     await Promise.all(shards.map((shard) => this.loadOffline(shard)));
     await Promise.all(shards.map((shard) => this.loadMap(shard)));
@@ -69,10 +70,16 @@ class Loading {
   private loadOffline(shard: number): Promise<void> {
     const { keys, ownership } = this.tools;
     const slot = slotOf(offlineTag(shard));
-    return this.scan('ZSCAN', slot, keys.offline(shard), async (parts) => {
-      const names = parts.filter((_, index) => index % 2 === 0).map(String);
-      await this.announce(names);
-      for (const name of names) if (!this.known.get(name)) ownership.strike(name);
+    return this.scan('ZSCAN', slot, keys.offline(shard, 'z'), async (parts) => {
+      const names: string[] = [];
+      for (let at = 0; at < parts.length; at += 2) names.push(String(parts[at]));
+      await this.announce(names, true);
+      const gone: Correction[] = [];
+      for (const [index, clientId] of names.entries()) {
+        if (this.known.get(clientId) || this.wills.has(clientId)) continue;
+        gone.push({ clientId, score: String(parts[2 * index + 1]), newScore: OFF_THE_LIST });
+      }
+      ownership.correct(shard, gone);
     });
   }
 
@@ -83,10 +90,9 @@ class Loading {
       for (let at = 0; at < parts.length; at += 2) {
         const entry = decodeEntry(parts[at]!, parts[at + 1]!);
         if (entry === null) continue;
-        if (entry.kind === 'retained') {
-          this.loader.onRetained(entry.topic, entry.record);
-          continue;
-        }
+        this.tools.onEntry(entry);
+        if (entry.kind === 'retained') this.loader.onRetained(entry.topic, entry.record);
+        if (entry.kind !== 'subscription') continue;
         if (this.known.get(entry.clientId)) {
           this.loader.onSubscription(entry.clientId, entry.subscription);
         } else {
@@ -94,85 +100,89 @@ class Loading {
           if (list.push(entry) === 1) unknown.set(entry.clientId, list);
         }
       }
-      await this.announce([...unknown.keys()]);
-      await Promise.all([...unknown].map(([clientId, list]) => this.adopt(clientId, list)));
+      await this.announce([...unknown.keys()], false);
+      await Promise.all([...unknown].map(([clientId, list]) => this.takeIn(clientId, list)));
     });
   }
 
   /** Subscriptions of a session that nothing else knew of. */
-  private async adopt(clientId: string, entries: readonly MapSubscription[]): Promise<void> {
+  private async takeIn(clientId: string, entries: readonly MapSubscription[]): Promise<void> {
     if (!this.known.get(clientId)) {
       const gone = entries.map(({ subscription }) => subscription.filter);
-      await this.tools.remap(clientId, [], gone);
+      // Not those of a session that began meanwhile.
+      const epoch = Math.max(...entries.map((entry) => entry.epoch));
+      await this.remap(clientId, epoch, [], gone);
       return;
     }
     for (const { subscription } of entries) this.loader.onSubscription(clientId, subscription);
   }
 
-  /** Asks how these sessions are, and tells the core of those that exist. */
-  private async announce(names: readonly string[]): Promise<void> {
+  /**
+   * Asks how these sessions are, and tells the core of those that exist.
+   *
+   * @param areListed as offline
+   */
+  private async announce(names: readonly string[], areListed: boolean): Promise<void> {
     const asked = names.filter((name) => !this.known.has(name));
     for (let at = 0; at < asked.length; at += LOAD_SESSIONS) {
       const some = asked.slice(at, at + LOAD_SESSIONS);
-      await Promise.all(some.map((name) => this.announceOne(name)));
+      await Promise.all(some.map((name) => this.announceOne(name, areListed)));
     }
   }
 
-  private async announceOne(clientId: string): Promise<void> {
-    const { nowMs, options, ownership } = this.tools;
-    const answer = await new Promise<unknown>((resolve) => {
-      this.tools.askSession(clientId, loaded(options.nodeName, nowMs, resolve));
-    });
-    if (answer === null) {
+  private async announceOne(clientId: string, isListed: boolean): Promise<void> {
+    const { ownership } = this.tools;
+    const found = await askSession(clientId, (name, task) => this.tools.askSession(name, task));
+    if (found === null) {
       this.known.set(clientId, false);
       return;
     }
-    const [flags, owner, info, over, will, willAt, isUnmapped, epoch, messages] =
-      answer as readonly (Buffer | null)[];
-    const hasEnded = Number(flags) >= HeaderFlag.Ended;
-    this.known.set(clientId, !hasEnded);
-    if (hasEnded || Number(isUnmapped) === 1) await this.catchUp(clientId, hasEnded, Number(epoch));
-    if (hasEnded) return;
-    const isOffline = String(owner) === '';
-    const expiresAtMs = isOffline ? timeOf(over) : Number.POSITIVE_INFINITY;
-    this.loader.onSession({
-      clientId,
-      epoch: Number(epoch),
-      info: info ?? Buffer.alloc(0),
-      expiresAtMs,
-      will: isOffline ? (will ?? null) : null,
-      willAtMs: isOffline ? timeOf(willAt) : Number.POSITIVE_INFINITY,
-      messages: Number(messages),
-    });
-    if (isOffline) ownership.enlist(clientId, expiresAtMs, () => ownership.release(clientId));
+    const { isOffline, isThere, isTransient, isUnmapped, session } = found;
+    this.known.set(clientId, isThere && !isTransient);
+    if (isTransient && isOffline) this.wills.add(clientId);
+    if (!isThere || isUnmapped) await this.catchUp(clientId, isThere, session.epoch);
+    if (!isThere || isTransient) return;
+    this.loader.onSession(session);
+    if (isOffline && !isListed) ownership.enlist(clientId, found.dueMs);
   }
 
   /** The map may not know what became of the session. */
-  private async catchUp(clientId: string, hasEnded: boolean, epoch: number): Promise<void> {
+  private async catchUp(clientId: string, isThere: boolean, epoch: number): Promise<void> {
     const { keys, reader } = this.tools;
     const tag = sessionTag(clientId);
     const questions = [['HGETALL', keys.session(tag, 's')]];
     const [reply] = await reader.ask(slotOf(tag), questions, OPEN_MS);
     const fields = reply as readonly Buffer[];
-    const there: MapSubscription[] = [];
+    const there: StoredSubscription[] = [];
     const gone: string[] = [];
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!.toString();
       if (name.startsWith('-')) gone.push(name.slice(1));
       if (!name.startsWith('+')) continue;
-      const subscription = decodeOptions(name.slice(1), fields[at + 1]!);
-      there.push({ kind: 'subscription', clientId, epoch, subscription });
+      there.push(decodeOptions(name.slice(1), fields[at + 1]!));
     }
-    await this.tools.remap(clientId, there, gone);
-    if (hasEnded)
-      this.tools.askSession(
-        clientId,
-        purged(epoch, () => undefined),
-      );
+    await this.remap(clientId, epoch, there, gone);
+    if (isThere) return;
+    this.tools.askSession(
+      clientId,
+      purged(epoch, () => undefined),
+    );
+  }
+
+  /** Tells the map what a session has. */
+  private remap(
+    clientId: string,
+    epoch: number,
+    there: readonly StoredSubscription[],
+    gone: readonly string[],
+  ): Promise<void> {
+    return new Promise((resolve) => {
+      this.tools.maps.tell(clientId, epoch, there, gone, () => resolve());
+    });
   }
 
   private async scan(
-    command: 'SSCAN' | 'ZSCAN' | 'HSCAN',
+    command: 'ZSCAN' | 'HSCAN',
     slot: number,
     key: string,
     take: (parts: readonly Buffer[]) => Promise<void>,
@@ -192,9 +202,4 @@ class Loading {
       else if (bytes < SCAN_BYTES / 4) count = Math.min(SCAN_COUNT, count * 2);
     } while (cursor !== '0');
   }
-}
-
-function timeOf(text: Buffer | null | undefined): number {
-  const ms = Number(String(text ?? 'inf'));
-  return Number.isNaN(ms) ? Number.POSITIVE_INFINITY : ms;
 }

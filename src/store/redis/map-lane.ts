@@ -11,13 +11,23 @@ export interface MapChange {
   readonly field: Buffer;
   /** Null: deletes. */
   readonly value: Buffer | null;
+  /** Deletes only a record that has expired by then, milliseconds; 0: whatever is there. */
+  readonly expiredMs: number;
   /** Only over entries of this or an earlier epoch; 0: over any. */
   readonly epoch: number;
-  readonly onDone: () => void;
+  /** Of a retained message with an epoch that is deleted: who does so. */
+  readonly publisherId?: string;
+  /**
+   * @param position number of the call: what `StoreFabric.announced` takes
+   * @param entry number of the call's last entry in the shard's log
+   * @param isKept something later was there, and stays
+   */
+  readonly onDone: (position: number, entry: number, isKept: boolean) => void;
 }
 
 const noEpoch = Buffer.alloc(0);
 const deletion = Buffer.from('-');
+const PLUS = 0x2b;
 
 export class MapLane extends Lane {
   readonly keys: readonly string[];
@@ -45,7 +55,7 @@ export class MapLane extends Lane {
     let count = 0;
     while (count < queue.length && count < CALL_MESSAGES && size < CALL_BYTES) {
       const { field, value } = queue[count++]!;
-      size += field.length + (value?.length ?? 0) + 48;
+      size += field.length + (value?.length ?? 0) + 96;
     }
     const changes = queue.splice(0, count);
     return new MapCall(this, this.home, changes, size, this.seconds());
@@ -57,7 +67,9 @@ class MapCall extends Call {
   private readonly lane: MapLane;
   private readonly home: LaneHome;
   private readonly changes: readonly MapChange[];
-  private readonly mark: string;
+  private readonly writer: Buffer;
+  private readonly number: number;
+  private readonly seconds: number;
 
   constructor(
     lane: MapLane,
@@ -71,39 +83,52 @@ class MapCall extends Call {
     this.home = home;
     this.changes = changes;
     this.size = size + 200;
-    this.mark = `${home.nextCall()}:${seconds}`;
+    this.writer = home.writer;
+    this.number = home.nextCall();
+    this.seconds = seconds;
   }
 
   encode(out: CommandBuffer): void {
-    out.command(8 + 3 * this.changes.length);
+    out.command(9 + 3 * this.changes.length);
     out.encoded(mapScript.encoded);
     out.number(this.lane.keys.length);
     for (const key of this.lane.keys) out.text(key);
-    out.blob(this.home.writer);
-    out.text(this.mark);
-    for (const { field, value, epoch } of this.changes) {
-      out.blob(field);
-      if (value === null) {
-        out.blob(deletion);
-      } else {
-        const at = out.begin(1 + value.length);
-        out.bytes[at] = 0x2b;
-        out.bytes.set(value, at + 1);
-        out.end(1 + value.length);
-      }
-      if (epoch === 0) out.blob(noEpoch);
+    out.blob(this.writer);
+    out.number(this.number);
+    out.number(this.seconds);
+    for (const change of this.changes) {
+      out.blob(change.field);
+      encodeValue(out, change);
+      if (change.epoch === 0) out.blob(noEpoch);
       else {
-        writeU64(out.bytes, epoch, out.begin(8));
+        writeU64(out.bytes, change.epoch, out.begin(8));
         out.end(8);
       }
     }
   }
 
-  onReply(): void {
-    for (const change of this.changes) {
-      change.onDone();
+  onReply(value: unknown): void {
+    const [entry, ...kept] = Array.isArray(value) ? value.map(Number) : [Number(value)];
+    for (const [index, change] of this.changes.entries()) {
+      change.onDone(this.number, entry!, kept.includes(index));
       this.home.end();
     }
     this.lane.onCallDone();
+  }
+}
+
+function encodeValue(out: CommandBuffer, change: MapChange): void {
+  const { value, expiredMs, publisherId } = change;
+  if (value !== null) {
+    const at = out.begin(1 + value.length);
+    out.bytes[at] = PLUS;
+    out.bytes.set(value, at + 1);
+    out.end(1 + value.length);
+  } else if (publisherId !== undefined) {
+    out.text(`-${publisherId}`);
+  } else if (expiredMs === 0) {
+    out.blob(deletion);
+  } else {
+    out.text(`~${expiredMs}`);
   }
 }

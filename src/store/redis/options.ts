@@ -1,6 +1,7 @@
 /** What the Redis store is told. */
 import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
+import type { FabricTimes } from './fabric/fabric-home.js';
 
 /** As `tls.connect` takes it. */
 export interface RedisTls {
@@ -28,8 +29,13 @@ export interface RedisStoreOptions {
   readonly prefix: string;
   /** Null: `replica` where the primary has replicas, else `primary`. */
   readonly ackLevel: AckLevel | null;
-  /** The same after a restart: then its sessions are known to be disconnected at once. */
+  /**
+   * Of this broker alone, and the same after a restart: then its sessions are known to be
+   * disconnected at once.
+   */
   readonly nodeName: string;
+  /** For tests; default: those of `tuning.ts`. */
+  readonly fabricTimes?: Partial<FabricTimes>;
   readonly clock: Clock;
   readonly log: Log;
 }

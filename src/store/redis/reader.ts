@@ -11,12 +11,20 @@ import { RETRY_MS_MAX, RETRY_MS_MIN } from './tuning.js';
 
 export type Question = readonly (string | Buffer)[];
 
+/** What a reader needs to know of the cluster that it asks. */
+export type ReaderHome = Pick<
+  Cluster,
+  'addressOf' | 'isClosed' | 'login' | 'onMoved' | 'refresh'
+> & {
+  readonly options: Pick<Cluster['options'], 'clock'>;
+};
+
 export class Reader {
-  private readonly cluster: Cluster;
+  private readonly cluster: ReaderHome;
   private readonly connections = new Map<string, Promise<Connection>>();
   private readonly open = new Set<Connection>();
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: ReaderHome) {
     this.cluster = cluster;
   }
 

@@ -4,13 +4,17 @@
  *
  *     write ──▶ lanes (order) ──▶ links (batches, one per primary) ──▶ scripts in Redis
  *
- * Lanes keep the order of what belongs together; links send, repeat and wait for replicas.
+ * Lanes keep the order of what belongs together; links send, repeat and wait for replicas. Brokers
+ * that share a Redis find each other through the fabric.
  */
 import { randomBytes } from 'node:crypto';
+import type { FabricObserver } from '../fabric.js';
 import {
   type Batch,
   type Claim,
   type ClaimRequest,
+  type Disconnect,
+  type LastWill,
   type QueueRead,
   type SessionWrite,
   type Store,
@@ -19,12 +23,19 @@ import {
   type StoreObserver,
   WriteStatus,
 } from '../store.js';
+import { Adoptions } from './adoptions.js';
 import type { Call } from './call.js';
 import { type ClaimHome, Claims } from './claims.js';
 import { Cluster } from './cluster.js';
-import { Gate } from './gate.js';
-import { Keys } from './keys.js';
-import { loadStore, type MapSubscription } from './loader.js';
+import { deafObserver } from './deaf-observer.js';
+import { enqueueGated, needsGate } from './enqueue.js';
+import type { FabricHome, StoreFabric } from './fabric/fabric-home.js';
+import type { Appended } from './fabric/frames.js';
+import { nodeIdOf } from './fabric/node-id.js';
+import { RedisFabric } from './fabric/redis-fabric.js';
+import { RedisHistory } from './history/redis-history.js';
+import { Keys, shardOf } from './keys.js';
+import { askSession, loadStore } from './loader.js';
 import { Maps } from './maps.js';
 import type { RedisStoreOptions } from './options.js';
 import { type Owned, Ownership } from './ownership.js';
@@ -35,23 +46,34 @@ import type { SessionHome } from './session-home.js';
 import { type LaneTask, SessionLane } from './session-lane.js';
 import { mapped, purged } from './session-tasks.js';
 import { logFindings } from './startup.js';
+import { Sweeper } from './sweeper.js';
 import { CLOSE_MS, FULL_MAX, LANES_MAX, TICK_MS } from './tuning.js';
+import { Whereabouts } from './whereabouts.js';
 import { Part, WriteItem } from './write-item.js';
 
-export class RedisStore implements Store, SessionHome, ClaimHome {
+export class RedisStore implements Store, SessionHome, ClaimHome, FabricHome {
   readonly kind = 'redis';
   readonly isAtomic = false;
   readonly keys: Keys;
-  readonly writer = Buffer.from(randomBytes(6).toString('base64url'));
+  /** Each call keeps the one that it was made with. */
+  writer = newWriter();
   readonly full = new Set<string>();
-  private readonly options: RedisStoreOptions;
+  readonly options: RedisStoreOptions;
   readonly cluster: Cluster;
-  private readonly reader: Reader;
+  readonly reader: Reader;
   private readonly clock: RedisClock;
   private readonly lanes = new Map<string, SessionLane>();
   readonly maps: Maps;
   readonly ownership: Ownership;
+  readonly fabric: StoreFabric;
+  readonly history = new RedisHistory(this);
   private readonly claims: Claims;
+  private readonly adoptions: Adoptions;
+  private readonly sweeper: Sweeper;
+  readonly whereabouts: Whereabouts;
+  private observer: StoreObserver | null = null;
+  /** Null until the maps are loaded. */
+  private fabricObserver: FabricObserver | null = null;
   private ticker: NodeJS.Timeout | null = null;
   private lastCall = 0;
   private outstanding = 0;
@@ -65,31 +87,60 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
     this.cluster.onLoss = () => {
       this.maps.isSuspect = true;
       this.ownership.recordAgain();
+      this.fabric.announceAgain();
     };
     this.reader = new Reader(this.cluster);
     this.clock = new RedisClock(options.clock, this.reader, options.log);
-    this.maps = new Maps(this, this.keys, () => this.seconds());
-    this.ownership = new Ownership(this, this.keys, options.nodeName);
-    this.claims = new Claims(this, options);
+    this.maps = new Maps(this, this.keys);
+    this.ownership = new Ownership(this, this.keys, this.node);
+    this.fabric = new RedisFabric(this, options.fabricTimes);
+    this.whereabouts = new Whereabouts(this.ownership, this.fabric);
+    this.claims = new Claims(this);
+    this.adoptions = new Adoptions(this);
+    this.sweeper = new Sweeper({
+      keys: this.keys,
+      reader: this.reader,
+      ownership: this.ownership,
+      adoptions: this.adoptions,
+      log: options.log,
+      wallMs: () => this.wallMs(),
+      isMine: (name) => this.fabric.isMine(name),
+      isLive: (node) => node === this.node || this.fabric.isLive(node),
+    });
   }
 
-  async open(loader: StoreLoader, observer: StoreObserver): Promise<void> {
+  /** This broker in its present life. */
+  get node(): string {
+    return nodeIdOf(this.options.nodeName, this.writer);
+  }
+
+  async open(
+    loader: StoreLoader,
+    observer: StoreObserver,
+    fabricObserver?: FabricObserver,
+  ): Promise<void> {
+    this.observer = observer;
     await this.cluster.open(observer);
     try {
       await this.cluster.untilReady();
       this.ticker = setInterval(() => this.tick(), TICK_MS);
       await this.clock.open();
       await logFindings(this.cluster, this.options);
+      await this.fabric.prepare();
       await loadStore(loader, {
-        options: this.options,
         keys: this.keys,
         reader: this.reader,
         ownership: this.ownership,
-        nowMs: this.wallMs(),
+        maps: this.maps,
+        onEntry: (entry) => this.fabric.onLoaded(entry),
         askSession: (clientId, task) => this.enqueueTask(clientId, task),
-        remap: (clientId, there, gone) => this.remap(clientId, there, gone),
       });
+      const heard = fabricObserver ?? deafObserver;
+      this.fabricObserver = heard;
+      await this.fabric.join(heard);
       this.isOpen = true;
+      this.adoptions.begin(fabricObserver ?? null);
+      if (fabricObserver !== undefined) this.sweeper.start();
     } catch (error) {
       this.stop();
       throw error;
@@ -104,11 +155,17 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
     return this.claims.claim(request);
   }
 
+  leave(clientId: string): void {
+    if (this.adoptions.leave(clientId)) return;
+    const owned = this.ownership.leaving(clientId);
+    if (owned !== null) this.claims.leave(clientId, owned);
+  }
+
   write(batch: Batch): void {
     const { sessions, retained } = batch;
     const lanes: SessionLane[] = [];
     if (needsGate(sessions)) {
-      this.enqueueGated(sessions, lanes);
+      enqueueGated(this, sessions, lanes);
     } else {
       for (let index = 0; index < sessions.length; index++) {
         const write = sessions[index]!;
@@ -133,20 +190,24 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
   figures(): StoreFigures {
     return {
       ...this.cluster.counters,
+      ...this.fabric.figures(),
+      adopted: this.adoptions.adopted,
       pending: this.outstanding,
       owned: this.ownership.size,
       lanes: this.lanes.size,
+      clockErrorMs: this.clock.errorMs,
     };
   }
 
   /** While Redis is away, only for so long: what is not written then was never acknowledged. */
   async close(): Promise<void> {
-    if (this.isOpen && this.outstanding > 0) {
-      const timer = setTimeout(() => this.onDrained?.(), CLOSE_MS);
-      await new Promise<void>((resolve) => {
-        this.onDrained = resolve;
-      });
-      clearTimeout(timer);
+    this.sweeper.stop();
+    this.adoptions.end();
+    await this.drain();
+    if (this.isOpen) {
+      const isAway = this.outstanding > 0;
+      await this.fabric.leave();
+      if (!isAway) await this.drain();
     }
     if (this.outstanding > 0) {
       this.options.log.write('error', 'redis did not take all writes before the end', {
@@ -154,6 +215,16 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
       });
     }
     this.stop();
+  }
+
+  /** Waits until all is written, or for `CLOSE_MS`. */
+  private async drain(): Promise<void> {
+    if (!this.isOpen || this.outstanding === 0) return;
+    const timer = setTimeout(() => this.onDrained?.(), CLOSE_MS);
+    await new Promise<void>((resolve) => {
+      this.onDrained = resolve;
+    });
+    clearTimeout(timer);
   }
 
   /** Ends everything at once, as a crash would. */
@@ -197,13 +268,27 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
     if (this.lanes.size > LANES_MAX) this.lanes.delete(lane.clientId);
   }
 
-  onSubscriptions(write: SessionWrite, call: number, onDone: () => void): void {
+  onAppendedElsewhere(owner: string, appended: Appended): void {
+    this.fabric.appended(owner, appended);
+  }
+
+  onSubscriptions(
+    write: SessionWrite,
+    call: number,
+    onMapped: () => void,
+    onDone: () => void,
+  ): void {
     const { clientId, epoch, subscribed, unsubscribed } = write;
     // A filter in both is gone: that is what the session has.
     const there = subscribed.filter(({ filter }) => !unsubscribed.includes(filter));
-    this.maps.tell(clientId, epoch, there, unsubscribed, () => {
-      onDone();
+    this.whereabouts.onSubscribed(clientId, epoch, there);
+    this.maps.tell(clientId, epoch, there, unsubscribed, (position) => {
+      const isKnown = there.length === 0 || this.fabric.peers.size === 0;
+      if (isKnown) onDone();
+      // The session goes on meanwhile: what else is written does not wait for all brokers.
+      else this.fabric.announced(shardOf(clientId), position, onDone);
       this.enqueueTask(clientId, mapped(this.writer, call, unsubscribed));
+      onMapped();
     });
   }
 
@@ -214,43 +299,52 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
     onDone: () => void,
   ): void {
     const owned = this.ownership.ofEpoch(write.clientId, write.epoch);
+    this.whereabouts.onGone(write.clientId, write.epoch);
     this.forget(write.clientId, epoch, filters, owned, onDone);
   }
 
-  onDisconnected({ clientId, epoch }: SessionWrite, expiresAtMs: number): void {
-    this.ownership.onDisconnected(clientId, epoch, expiresAtMs);
+  onDisconnected({ clientId, epoch }: SessionWrite, disconnect: Disconnect): void {
+    this.whereabouts.onGone(clientId, epoch);
+    this.ownership.onDisconnected(clientId, epoch, disconnect);
   }
 
   onDisowned({ clientId, epoch }: SessionWrite, status: WriteStatus): void {
+    this.whereabouts.onGone(clientId, epoch);
     this.ownership.onLost(clientId, epoch, status === WriteStatus.Gone);
   }
 
-  /** Messages of these writes wait for what their publishers hold. */
-  private enqueueGated(sessions: readonly SessionWrite[], lanes: SessionLane[]): void {
-    let gate = new Gate();
-    const seen = new Set<string>();
-    for (const write of sessions) {
-      // A session that comes twice would wait for itself.
-      if (seen.has(write.clientId)) {
-        gate = new Gate();
-        seen.clear();
-      }
-      seen.add(write.clientId);
-      const lane = this.laneOf(write.clientId);
-      lanes.push(lane);
-      if (write.held.length === 0 && write.append.length === 0) {
-        lane.add(new WriteItem(write, Part.Whole, null, this));
-        continue;
-      }
-      const rest = new WriteItem(write, Part.Rest, gate, this);
-      if (write.held.length > 0) {
-        gate.begin();
-        const held = new WriteItem(write, Part.Held, gate, this);
-        held.rest = rest;
-        lane.add(held);
-      }
-      lane.add(rest);
-    }
+  /** After the claim was answered, and whoever waits for it has gone on. */
+  onClaimedElsewhere(clientId: string, epoch: number): void {
+    setImmediate(() => this.whereabouts.tellClaimed(clientId, epoch, this.fabricObserver));
+  }
+
+  onLastWill(clientId: string, { info, will }: LastWill): void {
+    this.fabricObserver?.onLastWill(clientId, info, will, null);
+  }
+
+  // What the fabric needs.
+
+  renewWriter(): void {
+    this.writer = newWriter();
+    this.ownership.renew(this.node);
+  }
+
+  onFatal(error: Error): void {
+    this.observer?.onFatal(error);
+  }
+
+  async loadSession(clientId: string): Promise<void> {
+    const ask = (name: string, task: LaneTask) => this.enqueueTask(name, task);
+    const found = await askSession(clientId, ask);
+    if (found?.isThere && !found.isTransient) this.fabricObserver?.onSession(found.session);
+  }
+
+  orphan(clientId: string, deadNode: string): Promise<void> {
+    return this.adoptions.orphan(clientId, deadNode);
+  }
+
+  adopt(clientId: string, epoch: number): Promise<number> {
+    return this.adoptions.adopt(clientId, epoch);
   }
 
   laneOf(clientId: string): SessionLane {
@@ -278,17 +372,6 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
     });
   }
 
-  /** While loading: the map catches up with a session. */
-  private remap(
-    clientId: string,
-    there: readonly MapSubscription[],
-    gone: readonly string[],
-  ): Promise<void> {
-    const epoch = there[0]?.epoch ?? 0;
-    const subscriptions = there.map(({ subscription }) => subscription);
-    return new Promise((resolve) => this.maps.tell(clientId, epoch, subscriptions, gone, resolve));
-  }
-
   enqueueTask(clientId: string, task: LaneTask): void {
     const lane = this.laneOf(clientId);
     lane.add(task);
@@ -302,20 +385,15 @@ export class RedisStore implements Store, SessionHome, ClaimHome {
 
   private stop(): void {
     this.isOpen = false;
+    this.sweeper.stop();
+    this.adoptions.end();
+    this.fabric.stop();
     if (this.ticker !== null) clearInterval(this.ticker);
     this.cluster.close();
     this.reader.close();
   }
 }
 
-/** True when messages of a batch have to wait for what publishers hold. */
-function needsGate(sessions: readonly SessionWrite[]): boolean {
-  let hasHeld = false;
-  let hasAppend = false;
-  for (let index = 0; index < sessions.length; index++) {
-    const { append, held } = sessions[index]!;
-    if (held.length > 0) hasHeld = true;
-    if (append.length > 0) hasAppend = true;
-  }
-  return hasHeld && hasAppend;
+function newWriter(): Buffer {
+  return Buffer.from(randomBytes(6).toString('base64url'));
 }

@@ -5,7 +5,8 @@
  * `replica` is not consensus: Redis may promote a replica that lacks what another one had counted
  * for. Left to the store (null), the level is `replica` while the primary has replicas, and
  * `primary` once it has had none for `REPLICA_GRACE_MS`: else one dead replica would stop the
- * broker.
+ * broker. That time also counts from the moment of a new connection, if any primary ever had
+ * replicas: a primary that was asleep, and replaced, says for a moment that it is one without any.
  */
 import { messageOf } from '../../base/errors.js';
 import type { CommandBuffer } from './command-buffer.js';
@@ -20,16 +21,24 @@ const waitAof = Buffer.from(
   `*4\r\n$7\r\nWAITAOF\r\n$1\r\n1\r\n$1\r\n0\r\n$${waitMs.length}\r\n${waitMs}\r\n`,
 );
 
+/** What all primaries have in common. */
+export interface Replication {
+  /** One of them had a replica, as long as this broker has run. */
+  isSeen: boolean;
+}
+
 export class Safety {
   level: AckLevel;
   private readonly name: string;
   private readonly options: RedisStoreOptions;
+  private readonly replication: Replication;
   private readonly isFixed: boolean;
   private shortSinceMs = -1;
   private lookedMs = 0;
 
-  constructor(name: string, options: RedisStoreOptions) {
+  constructor(name: string, options: RedisStoreOptions, replication: Replication) {
     this.name = name;
+    this.replication = replication;
     this.options = options;
     this.isFixed = options.ackLevel !== null;
     this.level = options.ackLevel ?? 'primary';
@@ -47,9 +56,14 @@ export class Safety {
 
   /** A new connection was set up to a primary with so many replicas. */
   onConnected(replicas: number): void {
+    const { replication } = this;
+    const nowMs = this.options.clock.nowMs();
     this.shortSinceMs = -1;
-    this.lookedMs = this.options.clock.nowMs();
-    if (!this.isFixed) this.setLevel(replicas > 0 ? 'replica' : 'primary');
+    this.lookedMs = nowMs;
+    if (replicas > 0) replication.isSeen = true;
+    if (this.isFixed) return;
+    this.setLevel(replication.isSeen ? 'replica' : 'primary');
+    if (replication.isSeen && replicas === 0) this.shortSinceMs = nowMs;
   }
 
   /** Adds what ends a batch; false: nothing does. */
@@ -62,8 +76,8 @@ export class Safety {
   /** Whether the reply to it makes the batch safe. */
   isEnough(reply: unknown, error: Error | null): boolean {
     if (error !== null) return false;
-    // No WAIT was sent, or none is needed any more.
-    if (reply === null || this.level === 'primary') return true;
+    // No WAIT was sent.
+    if (reply === null) return true;
     const count = Array.isArray(reply) ? Number(reply[0]) : Number(reply);
     if (count >= 1) {
       this.shortSinceMs = -1;
@@ -82,7 +96,10 @@ export class Safety {
     this.lookedMs = nowMs;
     connection.command('INFO', 'replication').then(
       (reply) => {
-        this.setLevel(onlineReplicas(parseInfo(reply)) > 0 ? 'replica' : 'primary');
+        const info = parseInfo(reply);
+        const replicas = onlineReplicas(info);
+        if (replicas > 0) this.replication.isSeen = true;
+        if (info.text('role') === 'master') this.setLevel(replicas > 0 ? 'replica' : 'primary');
       },
       (error: unknown) => {
         this.options.log.write('debug', 'redis did not say how many replicas it has', {

@@ -8,6 +8,7 @@ import { encodeOptions } from './map-entries.js';
 import { MESSAGE_HEAD_BYTES } from './scripts/queue.js';
 import { SEGMENT_HEAD_BYTES, SegmentFlag, sessionScript } from './scripts/session.js';
 import type { SessionLane } from './session-lane.js';
+import { FORWARD_BYTES } from './tuning.js';
 import { Part, type WriteItem } from './write-item.js';
 
 const HEAD_BYTES = 20;
@@ -19,6 +20,7 @@ export class SessionCall extends Call {
   readonly size: number;
   private readonly lane: SessionLane;
   private readonly items: readonly WriteItem[];
+  private readonly writer: Buffer;
   private readonly number: number;
   private readonly seconds: number;
 
@@ -26,6 +28,7 @@ export class SessionCall extends Call {
     super(lane.slot);
     this.lane = lane;
     this.items = items;
+    this.writer = lane.home.writer;
     this.number = lane.home.nextCall();
     this.seconds = lane.home.seconds();
     let size = 200 + lane.fourKeys.length;
@@ -46,7 +49,7 @@ export class SessionCall extends Call {
     out.encoded(sessionScript.encoded);
     out.encoded(this.lane.fourKeys);
     let at = out.begin(HEAD_BYTES);
-    out.bytes.set(this.lane.home.writer, at);
+    out.bytes.set(this.writer, at);
     at = writeU48(out.bytes, this.number, at + 8);
     writeU48(out.bytes, this.seconds, at);
     out.end(HEAD_BYTES);
@@ -55,6 +58,7 @@ export class SessionCall extends Call {
 
   onReply(value: unknown): void {
     const answers = Array.isArray(value) ? (value as readonly unknown[]) : null;
+    if (answers !== null && answers.length > this.items.length) this.onElsewhere(answers);
     this.answerFrom(0, answers, value);
   }
 
@@ -75,10 +79,46 @@ export class SessionCall extends Call {
     this.lane.onCallDone();
   }
 
+  /** Another broker, the last one of the answers, has the client: it hears of the messages. */
+  private onElsewhere(answers: readonly unknown[]): void {
+    const { items, lane } = this;
+    const records: Buffer[] = [];
+    const dropped: number[] = [];
+    let bytes = 0;
+    let endSeq = 0;
+    for (let index = 0; index < items.length; index++) {
+      const item = items[index]!;
+      const answer = staleAnswer(answers[index]) ?? answers[index];
+      if (item.append.length === 0 || !(Array.isArray(answer) || Number(answer) > 0)) continue;
+      const { firstSeq, taken, ...outcome } = outcomeOf(item, answer);
+      const all = item.write.append;
+      const some = taken === null ? all : all.filter((_, at) => taken[at] === Taken.Yes);
+      if (some.length === 0 && outcome.dropped.length === 0) continue;
+      endSeq = firstSeq + some.length;
+      for (const seq of outcome.dropped) dropped.push(seq);
+      for (const { record } of some) {
+        bytes += record.length + 8;
+        records.push(record);
+      }
+    }
+    if (endSeq === 0) return;
+    const told = bytes <= FORWARD_BYTES ? records : [];
+    const { clientId, home } = lane;
+    const owner = String(answers.at(-1));
+    home.onAppendedElsewhere(owner, { clientId, endSeq, records: told, dropped });
+  }
+
   private onAnswer(item: WriteItem, answer: unknown, then: () => void): void {
     if (Array.isArray(answer) && Array.isArray(answer[0])) {
       const outcome = { ...outcomeOf(item, answer[2]), lost: Number(answer[3]) };
       this.onEnded(item, answer[0].map(String), Number(answer[1]), outcome, then);
+      return;
+    }
+    const ofMessages = staleAnswer(answer);
+    if (ofMessages !== null) {
+      const outcome = { ...outcomeOf(item, ofMessages), status: WriteStatus.Stale };
+      if (item.write.epoch !== 0) this.lane.home.onDisowned(item.write, WriteStatus.Stale);
+      this.finish(item.write, outcome, then);
       return;
     }
     const number = Number(answer);
@@ -104,7 +144,7 @@ export class SessionCall extends Call {
       return;
     }
     if (write.disconnect !== null) {
-      home.onDisconnected(write, write.disconnect.expiresAtMs);
+      home.onDisconnected(write, write.disconnect);
     }
     if (item.append.length > 0 && outcome.taken === null && outcome.dropped.length === 0) {
       home.full.delete(write.clientId);
@@ -114,7 +154,10 @@ export class SessionCall extends Call {
       this.finish(write, outcome, then);
       return;
     }
-    home.onSubscriptions(write, this.number, () => this.finish(write, outcome, then));
+    home.onSubscriptions(write, this.number, then, () => {
+      write.onDone(outcome);
+      home.end();
+    });
   }
 
   private onEnded(
@@ -133,7 +176,10 @@ export class SessionCall extends Call {
     const { write } = item;
     if (write.epoch !== 0) home.onDisowned(write, status);
     if (item.part === Part.Held) {
-      if (item.rest !== null) item.rest.refusedFor = status;
+      // Messages for the session itself are taken all the same.
+      const isRestGone = status !== WriteStatus.Stale || item.rest?.append.length === 0;
+      if (item.rest !== null && isRestGone) item.rest.refusedFor = status;
+      else if (item.rest !== null) item.rest.isStale = true;
       item.gate!.onHeld(write.clientId, write.held, false);
       home.end();
       then();
@@ -173,7 +219,7 @@ function encodeItem(out: CommandBuffer, item: WriteItem): void {
 
 function encodeMessage(
   out: CommandBuffer,
-  { mark, payloadBytes, record }: Append,
+  { mark, payloadBytes, record, sharedFilter }: Append,
   births: ReadonlyMap<string, number> | null,
 ): void {
   let at = out.begin(MESSAGE_HEAD_BYTES);
@@ -186,7 +232,12 @@ function encodeMessage(
   at = writeU32(out.bytes, payloadBytes, at);
   out.bytes.set(record, at);
   out.end(8 + record.length);
-  out.text(mark?.publisherId ?? '');
+  out.text(mark === null ? '' : marksField(mark.publisherId, sharedFilter));
+}
+
+/** Where a session remembers the marks of a publisher. Client ids have no NUL. */
+function marksField(publisherId: string, sharedFilter: string): string {
+  return sharedFilter === '' ? publisherId : `\0${sharedFilter}\0${publisherId}`;
 }
 
 function partsOf(item: WriteItem): number {
@@ -257,6 +308,13 @@ function encodeHeld(out: CommandBuffer, held: SessionWrite['held']): void {
     at = writeU64(out.bytes, number, at);
   }
   out.end(size);
+}
+
+/** What the messages of a stale write were answered; null: it is none, or had none. */
+function staleAnswer(answer: unknown): unknown {
+  return Array.isArray(answer) && answer.length === 2 && Number(answer[0]) === STALE
+    ? answer[1]
+    : null;
 }
 
 /** `answer`: the first number when all was taken; or that, digits of `Taken`, who gave way. */

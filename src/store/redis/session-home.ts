@@ -1,5 +1,7 @@
 /** What the lanes of sessions have in common: see `RedisStore`. */
-import type { SessionWrite, WriteStatus } from '../store.js';
+
+import type { Disconnect, SessionWrite, WriteStatus } from '../store.js';
+import type { Appended } from './fabric/frames.js';
 import type { Keys } from './keys.js';
 import type { LaneHome } from './lane.js';
 import type { SessionLane } from './session-lane.js';
@@ -14,11 +16,21 @@ export interface SessionHome extends LaneHome {
   birthOf(clientId: string): number;
   onFull(clientId: string): void;
   onLaneIdle(lane: SessionLane): void;
-  /** A call changed subscriptions in the session; `onDone` when the map has them as well. */
-  onSubscriptions(write: SessionWrite, call: number, onDone: () => void): void;
+  /** Messages went to the queue of a client that is connected to another broker. */
+  onAppendedElsewhere(owner: string, appended: Appended): void;
+  /**
+   * A call changed subscriptions in the session; `onMapped` when the map has them as well, `onDone`
+   * when all brokers know.
+   */
+  onSubscriptions(
+    write: SessionWrite,
+    call: number,
+    onMapped: () => void,
+    onDone: () => void,
+  ): void;
   /** A write ended the session; `onDone` when the map has forgotten its filters. */
   onEnded(write: SessionWrite, epoch: number, filters: readonly string[], onDone: () => void): void;
-  onDisconnected(write: SessionWrite, expiresAtMs: number): void;
+  onDisconnected(write: SessionWrite, disconnect: Disconnect): void;
   /** The owner was told that it is none any more. */
   onDisowned(write: SessionWrite, status: WriteStatus): void;
 }

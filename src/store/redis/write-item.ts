@@ -33,6 +33,8 @@ export class WriteItem {
   rest: WriteItem | null = null;
   /** Null: it is not refused without asking. */
   refusedFor: WriteStatus | null = null;
+  /** Of the rest of a write whose held part was stale: only its messages count. */
+  isStale = false;
   private isFiltered = false;
 
   constructor(write: SessionWrite, part: Part, gate: Gate | null, home: Births) {
@@ -88,8 +90,9 @@ export class WriteItem {
     dropped: readonly number[],
   ): WriteOutcome {
     const { append, write } = this;
+    const status = this.isStale ? WriteStatus.Stale : WriteStatus.Done;
     if (append === write.append || this.part === Part.Held) {
-      return { status: WriteStatus.Done, firstSeq, taken, dropped, lost: 0 };
+      return { status, firstSeq, taken, dropped, lost: 0 };
     }
     let next = 0;
     const all = write.append.map((one) => {
@@ -98,7 +101,7 @@ export class WriteItem {
       next++;
       return fate;
     });
-    return { status: WriteStatus.Done, firstSeq, taken: all, dropped, lost: 0 };
+    return { status, firstSeq, taken: all, dropped, lost: 0 };
   }
 }
 

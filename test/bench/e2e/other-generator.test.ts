@@ -62,7 +62,7 @@ test('the report has its table beside ours, with the name of the program', () =>
   const workload = workloads.find(({ id }) => id === 'qos1-4-4')!;
   const measurements = [measured('tidewire', 1_600_000), measured('mosquitto', 80_000)];
   const report = toReport({
-    ...{ version: 2, endToEnd: null, micro: null, scale: null, durable: null },
+    ...{ version: 2, endToEnd: null, micro: null, scale: null, durable: null, cluster: null },
     otherGenerator: {
       ...{ date: '2026-01-31', machine, generator: 'other' },
       settings: { rounds: 3, seconds: 3, warmupSeconds: 1 },

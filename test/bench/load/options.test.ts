@@ -12,6 +12,22 @@ test('the processes of a store are told apart from those of the broker', () => {
   assert.equal(parseLoadOptions([]).storePids, []);
 });
 
+test('clients may be spread over several brokers, subscribers over others', () => {
+  const portsOf = (args: readonly string[]) => {
+    const { ports, subscriberPorts } = parseLoadOptions(args);
+    return [ports, subscriberPorts];
+  };
+  assert.equal(portsOf([]), [[1883], [1883]]);
+  assert.equal(portsOf(['-p', '1,2']), [
+    [1, 2],
+    [1, 2],
+  ]);
+  assert.equal(portsOf(['-p', '1,2', '-o', '2,1']), [
+    [1, 2],
+    [2, 1],
+  ]);
+});
+
 test('-a times PUBACKs, -B queues messages for durable subscribers', () => {
   assert.is(parseLoadOptions(['-q', '1', '-a']).measuresAcks, true);
   assert.is(parseLoadOptions(['-q', '1']).measuresAcks, false);
@@ -31,6 +47,9 @@ test('options that make no sense together are refused', () => {
   refused(['-q', '1', '-B', '10'], /-B needs -q 1 and -c/);
   refused(['-c', '-B', '10'], /-B needs -q 1 and -c/);
   refused(['-K', 'redis'], /-K redis: not a process id/);
+  refused(['-p', '0'], /-p 0: not a port/);
+  refused(['-o', '1,65536'], /-o 65536: not a port/);
+  refused(['-p', ','], /-p needs at least one port/);
 });
 
 test.run();

@@ -78,6 +78,19 @@ test('thousands of messages come in order, of which memory holds a window', asyn
   assert.is(broker.store.figures().messages, 0, 'all of it was acknowledged');
 });
 
+test('acknowledgements in one read count each: the store hears of them as early', async () => {
+  const broker = await filled(100);
+  const subscriber = await broker.durable('s');
+  await broker.settle();
+  const got = subscriber.take('publish');
+  assert.is(got.length, 100);
+  subscriber.sendBytes(
+    Buffer.concat(got.slice(0, 64).map(({ messageId }) => Buffer.from([0x40, 2, 0, messageId!]))),
+  );
+  await broker.settle();
+  assert.is(broker.store.figures().messages, 36);
+});
+
 test('large messages: the window is read on as it empties', async () => {
   const broker = await DurableBroker.start({ limits: { queuedMessagesMax: 0 } });
   await broker.subscriber('s', 'a', 1);

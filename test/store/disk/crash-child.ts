@@ -78,7 +78,10 @@ function writeBatch(): void {
   });
   if (random.below(3) === 0) sessions.push(settle());
   const record = Buffer.from(String(number));
-  store.write({ sessions, retained: [{ topic: 'last', record, onDone: onPartDone }] });
+  store.write({
+    sessions,
+    retained: [{ topic: 'last', record, onlyExpired: false, onDone: onPartDone }],
+  });
 }
 
 function settle(): SessionWrite {

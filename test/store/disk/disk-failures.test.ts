@@ -56,7 +56,7 @@ for (const [code, expected, remedy] of [
       const onDone = () => done++;
       const append = [messageOf('lost')];
       const write = { ...emptyWrite('c'), append, limits: noLimits, onDone };
-      const retained = [{ topic: 't', record: Buffer.from('x'), onDone }];
+      const retained = [{ topic: 't', record: Buffer.from('x'), onlyExpired: false, onDone }];
       store.write({ sessions: [write], retained });
       const claiming = rejection(store.claim(claimOf('c')));
 

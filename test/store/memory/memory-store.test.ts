@@ -24,7 +24,9 @@ test('completions come when the scheduler says so', async () => {
   const onDone = () => done.push('session');
   store.write({
     sessions: [{ ...emptyWrite('c'), onDone }],
-    retained: [{ topic: 't', record: null, onDone: () => done.push('retained') }],
+    retained: [
+      { topic: 't', record: null, onlyExpired: false, onDone: () => done.push('retained') },
+    ],
   });
 
   assert.equal(done, []);

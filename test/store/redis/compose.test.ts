@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseConfig } from '../../../src/config/mosquitto-conf.js';
+import { freePort } from '../../support/port.js';
 import { Child, run } from '../../support/process.js';
 import { readPlan } from '../../support/redis-cluster.js';
-import { serverPort } from '../../support/redis-server.js';
 import { projectRoot } from '../../support/root.js';
 import { withTempFolder } from '../../support/temp.js';
 import { until } from '../../support/until.js';
@@ -38,14 +38,14 @@ test('its Redis and that of scripts/redis-cluster.sh differ in nothing that is n
     const cluster = folder.file('cluster');
     const started = await run(process.execPath, [script, 'start', cluster], { deadlineMs: 30_000 });
     assert.is(started.code, 0, started.output);
-    const port = await serverPort();
+    const port = await freePort();
     const own = [
       '--port',
       `${port}`,
       '--dir',
       folder.path,
       '--cluster-port',
-      `${await serverPort()}`,
+      `${await freePort()}`,
     ];
     const redis = await Child.start('redis-server', [join(folderOf, 'redis.conf'), ...own]);
     try {

@@ -3,13 +3,17 @@
 /** A real cluster: primaries die, stop, and give slots away, while messages are written. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { sessionTag } from '../../../src/store/redis/keys.js';
+import { type LogLevel, silentLog } from '../../../src/base/log.js';
+import { MEMBERS_TAG, mapTag, sessionTag } from '../../../src/store/redis/keys.js';
+import { RedisStore } from '../../../src/store/redis/redis-store.js';
 import { slotOf } from '../../../src/store/redis/slot.js';
+import { SHARDS } from '../../../src/store/redis/tuning.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { TempFolder } from '../../support/temp.js';
 import { until } from '../../support/until.js';
+import { Heard, Loaded } from '../support/driver.js';
 import { errorCount } from './error-counts.js';
-import { createRedisHarness, type RedisHarness } from './harness.js';
+import { createRedisHarness, optionsFor, type RedisHarness } from './harness.js';
 import { clientIds, Load } from './load.js';
 
 const test = suite('redis store and a cluster in trouble');
@@ -106,6 +110,35 @@ test(
     await load.stop();
     await load.check();
   }),
+);
+
+test(
+  'a broker that starts while a primary fails over waits for the replica in its place',
+  withCluster(
+    async (cluster) => {
+      // Of a broker that starts, the list of members hears first, and then the maps are asked.
+      const [first] = cluster.primaries;
+      const lister = await cluster.primaryOf(slotOf(MEMBERS_TAG), first!);
+      const shards = Array.from({ length: SHARDS }, (_, shard) => slotOf(mapTag(shard)));
+      const serving = await Promise.all(shards.map((slot) => cluster.primaryOf(slot, first!)));
+      const victim = serving.find((node) => node !== lister)!;
+      let isKilled = false;
+      const write = (_level: LogLevel, event: string): void => {
+        if (isKilled || event !== 'redis should be set up otherwise') return;
+        isKilled = true;
+        victim.server.signal('SIGKILL');
+      };
+      const log = { ...silentLog, write };
+      const store = new RedisStore(optionsFor(cluster.addresses, { log }));
+
+      await store.open(new Loaded(), new Heard());
+
+      assert.ok(isKilled, 'while the broker started');
+      await store.close();
+    },
+    // A failover takes longer than a question of a running broker may.
+    { 'cluster-node-timeout': 4_000 },
+  ),
 );
 
 test(

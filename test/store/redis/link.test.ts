@@ -2,13 +2,14 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../../src/base/clock.js';
+import { type Clock, FakeClock, systemClock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import { Call } from '../../../src/store/redis/call.js';
 import type { CommandBuffer } from '../../../src/store/redis/command-buffer.js';
 import { Link } from '../../../src/store/redis/link.js';
 import type { LinkHome } from '../../../src/store/redis/link-home.js';
 import type { AckLevel, RedisStoreOptions } from '../../../src/store/redis/options.js';
+import { REPLICA_GRACE_MS } from '../../../src/store/redis/tuning.js';
 import { until } from '../../support/until.js';
 
 const test = suite('redis: batches of a link');
@@ -75,11 +76,15 @@ class Ask extends Call {
   }
 }
 
-async function linked(ackLevel: AckLevel): Promise<{ server: SilentServer; link: Link }> {
+/** @param ackLevel null: as many replicas as there are, of which there is one at first */
+async function linked(
+  ackLevel: AckLevel | null,
+  clock: Clock = systemClock,
+): Promise<{ server: SilentServer; link: Link }> {
   const server = await SilentServer.start();
   const options: RedisStoreOptions = {
     ...{ nodes: [], username: null, password: null, tls: null, prefix: '', nodeName: 'n' },
-    ...{ ackLevel, clock: systemClock, log: silentLog },
+    ...{ ackLevel, clock, log: silentLog },
   };
   const counters = {
     ...{ calls: 0, batches: 0, repeats: 0, refused: 0, unknown: 0, shortfalls: 0 },
@@ -87,11 +92,16 @@ async function linked(ackLevel: AckLevel): Promise<{ server: SilentServer; link:
   };
   const ignore = (): void => undefined;
   const home: LinkHome = {
+    replication: { isSeen: false },
     ...{ options, counters, isClosed: false },
     login: { username: null, password: null, tls: null, name: 'n' },
-    ...{ later: ignore, after: ignore, route: ignore, refresh: ignore, reload: ignore },
+    ...{ later: ignore, after: ignore, refresh: ignore, reload: ignore },
+    route: (call) => link.push(call),
     ...{ onRedirected: ignore, onRefused: ignore, onTrouble: ignore },
-    prepare: () => Promise.resolve(),
+    prepare: () => {
+      link.safety.onConnected(1);
+      return Promise.resolve();
+    },
   };
   const link = new Link({ host: '127.0.0.1', port: server.port }, home);
   link.start();
@@ -136,6 +146,41 @@ test('without WAIT one executes while the next one travels, and a third one wait
     server.answer(':1\r\n');
     await until('the third batch', () => server.received.includes('third'));
     assert.not.match(server.received, 'WAIT');
+  } finally {
+    link.retire();
+    server.stop();
+  }
+});
+
+test('what a primary answered without a replica is asked again once its word counts', async () => {
+  const clock = new FakeClock();
+  const { server, link } = await linked(null, clock);
+  const count = (what: string): number => server.received.split(what).length - 1;
+  try {
+    const call = send(link, 'first');
+    await until('the batch', () => count('WAIT') === 1);
+    server.answer(':1\r\n');
+    const stepMs = REPLICA_GRACE_MS / 4;
+    for (let waits = 2; waits <= 7; waits++) {
+      server.answer(':0\r\n');
+      await until('another WAIT', () => count('WAIT') === waits);
+      clock.advance(stepMs);
+    }
+    link.tick();
+    await until('the question', () => count('INFO') === 1);
+    server.answer(':0\r\n');
+    const info = 'role:master\r\nconnected_slaves:0\r\n';
+    server.answer(`$${info.length}\r\n${info}\r\n`);
+    await until('a WAIT that nobody needs', () => count('WAIT') === 8);
+    server.answer(':0\r\n');
+    await until('the call, again', () => {
+      link.flush();
+      return count('first') === 2;
+    });
+    assert.is(call.reply, null);
+    server.answer(':7\r\n');
+    await until('its answer', () => call.reply === 7);
+    assert.is(count('WAIT'), 8);
   } finally {
     link.retire();
     server.stop();

@@ -17,8 +17,7 @@ import {
   type WriteOutcome,
   WriteStatus,
 } from '../../../src/store/store.js';
-import { RedisServer } from '../../support/redis-server.js';
-import { TempFolder } from '../../support/temp.js';
+import { redisFor } from '../../support/redis-for.js';
 import { within } from '../../support/until.js';
 import type { StoreHarness } from '../support/contract.js';
 import { claimOf, messageOf } from '../support/driver.js';
@@ -31,22 +30,12 @@ import { createRedisHarness } from './harness.js';
 const LATER_MS = 4_102_444_800_000;
 
 const test = suite('redis store and its model');
-const folder = new TempFolder();
-let server: RedisServer;
+const redis = redisFor(test);
 
-test.before(async () => {
-  server = await RedisServer.start({ folder: folder.path, settings: { appendonly: 'no' } });
-});
-
-test.after(async () => {
-  await server.kill();
-  folder.remove();
-});
-
-test('random commands have the same answers', () => check(server.port, () => undefined));
+test('random commands have the same answers', () => check(redis.server.port, () => undefined));
 
 test('and so they have when connections are cut before the replies come', async () => {
-  const proxy = await CuttingProxy.start(server.port);
+  const proxy = await CuttingProxy.start(redis.server.port);
   try {
     await check(proxy.port, () => proxy.arm('reply'));
     assert.ok(proxy.cuts > 0);
@@ -134,7 +123,10 @@ class Player {
       const bytes = record === null ? null : Buffer.from(record);
       const done = new Promise<string>((resolve) => {
         const onDone = () => resolve('retained');
-        store.write({ sessions: [], retained: [{ topic, record: bytes, onDone }] });
+        store.write({
+          sessions: [],
+          retained: [{ topic, record: bytes, onlyExpired: false, onDone }],
+        });
       });
       this.await(topic, done);
     }
@@ -252,6 +244,8 @@ class Player {
       epoch: claim.epoch > 0,
       held,
       isHeldRouted: null,
+      // Of brokers that were killed: the model has but one life.
+      lastWill: null,
       subscriptions,
     });
   }

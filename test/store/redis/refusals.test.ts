@@ -336,9 +336,10 @@ test(
 
     server.signal('SIGSTOP');
     const { store } = harness;
+    const record = Buffer.from('x');
     store.write({
       sessions: [],
-      retained: [{ topic: 't', record: Buffer.from('x'), onDone: () => assert.unreachable() }],
+      retained: [{ topic: 't', record, onlyExpired: false, onDone: () => assert.unreachable() }],
     });
     await store.close();
     assert.ok(events.includes('redis did not take all writes before the end'));

@@ -14,6 +14,7 @@ import {
   decodeOptions,
   encodeOptions,
   retainedField,
+  retainedValue,
   subscriptionField,
   subscriptionValue,
 } from '../../../src/store/redis/map-entries.js';
@@ -40,8 +41,8 @@ test('no two client ids have the same tag, and none ends it early', () => {
 
 test('a session cannot have the key of anything else', () => {
   const keys = new Keys('tw:');
-  const others = [keys.map(0, 'm'), keys.map(0, 'log'), keys.map(0, 'w'), keys.offline(0)];
-  others.push(keys.owned('n'), keys.run('a'));
+  const others = [keys.map(0, 'm'), keys.map(0, 'log'), keys.map(0, 'w'), keys.offline(0, 'z')];
+  others.push(keys.owned('n', 'own'), keys.run('a'));
   for (const tag of ['map:0', 'x:0', 'node:n', 'a']) {
     for (const part of ['s', 'q', 'r', 'd'] as const) {
       assert.not.ok(others.includes(keys.session(sessionTag(tag), part)));
@@ -89,7 +90,7 @@ test('entries of the maps come back as they went', () => {
     subscription: one,
   });
   const record = Buffer.from([0, 255]);
-  assert.equal(decodeEntry(retainedField('t/é'), record), {
+  assert.equal(decodeEntry(retainedField('t/é'), retainedValue(7, record)), {
     kind: 'retained',
     topic: 't/é',
     record,

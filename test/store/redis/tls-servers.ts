@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RedisTls } from '../../../src/store/redis/options.js';
-import { RedisServer, type Settings, serverPort } from '../../support/redis-server.js';
+import { freePort } from '../../support/port.js';
+import { RedisServer, type Settings } from '../../support/redis-server.js';
 import { projectRoot } from '../../support/root.js';
 import { until } from '../../support/until.js';
 
@@ -42,7 +43,7 @@ export async function startTls(
   more: Settings = {},
   rules: readonly string[] = rulesFor(''),
 ): Promise<TlsServer> {
-  const tlsPort = await serverPort();
+  const tlsPort = await freePort();
   const server = await RedisServer.start({
     folder,
     settings: {
@@ -73,7 +74,7 @@ export class TlsCluster {
       for (let index = 0; index < 6; index++) {
         const settings = {
           'cluster-enabled': 'yes',
-          'cluster-port': await serverPort(),
+          'cluster-port': await freePort(),
           'cluster-node-timeout': 2_000,
           'tls-cluster': 'yes',
           'tls-replication': 'yes',

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RedisStoreOptions } from '../../../src/store/redis/options.js';
 import { RedisStore } from '../../../src/store/redis/redis-store.js';
-import { MARKS_MAX, TRIM_MESSAGES } from '../../../src/store/redis/tuning.js';
+import { MARKS_MAX, SHARED_MARKS_BYTES, TRIM_MESSAGES } from '../../../src/store/redis/tuning.js';
 import { Taken, WriteStatus } from '../../../src/store/store.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { TempFolder } from '../../support/temp.js';
@@ -71,10 +71,10 @@ test(
     assert.is(stale.status, WriteStatus.Stale);
     assert.is((await a.driver.append('c', ['3'])).firstSeq, 3);
     assert.equal(await b.driver.queue('c'), ['1:1', '2:2', '3:3']);
-    const owned = (node: string) =>
-      server.command('SISMEMBER', `${options.prefix}{node:${node}}:own`, 'c');
-    await until('a to be off the record', async () => (await owned('a')) === 0);
-    assert.is(await owned('b'), 1);
+    const owned = ({ store }: Broker) =>
+      server.command('SISMEMBER', `${options.prefix}{node:${store.fabric.node}}:own`, 'c');
+    await until('a to be off the record', async () => (await owned(a)) === 0);
+    assert.is(await owned(b), 1);
   }),
 );
 
@@ -189,6 +189,70 @@ test(
     assert.is((await driver.write('c', { append: last, limits: noLimits })).taken, null);
     const again = await driver.write('c', { append: last, limits: noLimits });
     assert.equal(again.taken, [Taken.Repeated]);
+  }),
+);
+
+const sharedFilter = '$share/g/t';
+
+/** QoS 2 messages of one publisher that come through a shared subscription. */
+function sharedOf(...numbers: number[]) {
+  return numbers.map((number) => {
+    const mark = { publisherId: 'p', number };
+    return { ...messageOf(String(number)), mark, sharedFilter };
+  });
+}
+
+test(
+  'through a shared subscription a mark says nothing of the messages before it',
+  withTwo(async (a, b) => {
+    await a.driver.claim('p');
+    await a.driver.claim('c');
+    const write = async ({ driver }: Broker, ...numbers: number[]) =>
+      (await driver.write('c', { append: sharedOf(...numbers), limits: noLimits })).taken;
+    assert.is(await write(a, 6, 9), null);
+    await b.driver.claim('p');
+    // What the publisher's broker died with, and what it had given to this member.
+    assert.equal(await write(b, 5, 6, 7), [Taken.Yes, Taken.Repeated, Taken.Yes]);
+    assert.equal(await write(b, 5, 9, 10), [Taken.Repeated, Taken.Repeated, Taken.Yes]);
+    assert.equal(await b.driver.queue('c'), ['1:6', '2:9', '3:5', '4:7', '5:10']);
+
+    // Beside others, and in another group, it is another delivery of the same message.
+    const plain = [{ ...messageOf('plain'), mark: { publisherId: 'p', number: 9 } }];
+    const other = sharedOf(9).map((one) => ({ ...one, sharedFilter: '$share/h/t' }));
+    const append = [...plain, ...other];
+    assert.is((await a.driver.write('c', { append, limits: noLimits })).taken, null);
+    assert.equal((await a.driver.write('c', { append: plain, limits: noLimits })).taken, [
+      Taken.Repeated,
+    ]);
+  }),
+);
+
+test(
+  'of the messages of a shared subscription the last thousand are known, in a bounded place',
+  withTwo(async ({ driver }, _, { prefix }) => {
+    await driver.claim('p');
+    await driver.claim('c');
+    const fates = async (...numbers: number[]) =>
+      (await driver.write('c', { append: sharedOf(...numbers), limits: noLimits })).taken;
+    const numbers = Array.from({ length: 5_000 }, (_unused, index) => 3 * index + 1);
+    for (let at = 0; at < numbers.length; at += 500) {
+      assert.is(await fates(...numbers.slice(at, at + 500)), null);
+    }
+    const last = numbers.at(-1)!;
+    const recent = numbers.filter((number) => number > last - 1_000);
+    assert.equal(
+      await fates(...recent),
+      recent.map(() => Taken.Repeated),
+    );
+    assert.is(await fates(last - 1, last - 2, last + 1), null);
+    // Too long ago: rather twice than never.
+    assert.is(await fates(1), null);
+    const field = `\0${sharedFilter}\0p`;
+    const bytes = Number(await server.command('HSTRLEN', `${prefix}{c}:d`, field));
+    assert.ok(bytes <= SHARED_MARKS_BYTES + 60, `${bytes} bytes`);
+    // A new session of the publisher counts from 1 again.
+    await driver.claim('p', { cleanStart: true });
+    assert.is(await fates(last), null);
   }),
 );
 

@@ -92,7 +92,7 @@ function addClaimTests(test: Test, withStore: WithStore): void {
 
 function addEpochTests(test: Test, withStore: WithStore): void {
   test(
-    'a write of an earlier epoch is stale, and changes nothing',
+    'a write of an earlier epoch is stale, and changes nothing but that its messages are taken',
     withStore(async (driver) => {
       const { epoch } = await driver.claim('c');
       await driver.claim('c');
@@ -106,10 +106,11 @@ function addEpochTests(test: Test, withStore: WithStore): void {
         ends: true,
       });
 
-      assert.is(stale.status, Stale);
+      assert.equal([stale.status, stale.firstSeq], [Stale, 1]);
       const claim = await driver.claim('c');
       assert.is(claim.isPresent, true);
-      assert.equal([claim.subscriptions, claim.held, claim.endSeq], [[], [], 1]);
+      assert.equal([claim.subscriptions, claim.held, claim.endSeq], [[], [], 2]);
+      assert.equal(await driver.queue('c'), ['1:x']);
     }),
   );
 
@@ -259,9 +260,10 @@ function addOrderTests(test: Test, withStore: WithStore): void {
       const last = driver.prepare('c', { append: [messageOf('2')], limits: noLimits });
 
       driver.store.write(batchOf([{ ...emptyWrite('c'), onDone: note('1') }]));
+      const record = Buffer.from('x');
       driver.store.write({
         sessions: [],
-        retained: [{ topic: 't', record: Buffer.from('x'), onDone: note('retained') }],
+        retained: [{ topic: 't', record, onlyExpired: false, onDone: note('retained') }],
       });
       const claim = driver.store.claim(claimOf('c')).then(note('claim'));
       const { sessionWrite } = last;
@@ -281,6 +283,20 @@ function addOrderTests(test: Test, withStore: WithStore): void {
 }
 
 function addClaimOrderTests(test: Test, withStore: WithStore): void {
+  test(
+    'of two stale writes only the one with messages has a number',
+    withStore(async (driver) => {
+      const { epoch } = await driver.claim('c');
+      await driver.claim('c');
+
+      const empty = driver.write('c', { epoch });
+      const full = driver.write('c', { epoch, append: [messageOf('x')], limits: noLimits });
+
+      assert.equal([(await empty).status, (await empty).firstSeq], [Stale, 0]);
+      assert.equal([(await full).status, (await full).firstSeq], [Stale, 1]);
+    }),
+  );
+
   test(
     'a write before a claim is in it, a write after it is not',
     withStore(async (driver) => {

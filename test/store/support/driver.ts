@@ -1,5 +1,6 @@
 /** Drives a store in tests: calls with defaults, and outcomes as promises. */
 import { emptyWrite } from '../../../src/store/answers.js';
+import { encodeRecord, type RecordParts, sourceOf } from '../../../src/store/record.js';
 import type {
   Append,
   Batch,
@@ -91,10 +92,18 @@ export class StoreDriver {
   }
 
   retain(topic: string, record: string | null): Promise<void> {
+    const bytes = record === null ? null : Buffer.from(record, 'latin1');
+    return this.writeRetained({ topic, record: bytes, onlyExpired: false });
+  }
+
+  /** What a topic has is deleted, if it has expired. */
+  expire(topic: string): Promise<void> {
+    return this.writeRetained({ topic, record: null, onlyExpired: true });
+  }
+
+  private writeRetained(write: Omit<RetainedWrite, 'onDone'>): Promise<void> {
     const done = new Promise<void>((onDone) => {
-      const bytes = record === null ? null : Buffer.from(record, 'latin1');
-      const write: RetainedWrite = { topic, record: bytes, onDone };
-      this.store.write({ sessions: [], retained: [write] });
+      this.store.write({ sessions: [], retained: [{ ...write, onDone }] });
     });
     return within('a retained message', done);
   }
@@ -124,12 +133,20 @@ export class StoreDriver {
   }
 }
 
+/** A record as text, of a message without anything but its end. */
+export function expiringAt(expiresAtMs: number, more: Partial<RecordParts> = {}): string {
+  const empty = Buffer.alloc(0);
+  const fields = { qos: 1, retain: true, isV5: false, ids: null, sharedFilter: '', expiryAt: -1 };
+  const parts = { ...fields, topic: 't', publisherId: null, properties: empty, payload: empty };
+  return encodeRecord(sourceOf({ ...parts, expiresAtMs, ...more })).toString('latin1');
+}
+
 export const noLimits = { messagesMax: 0, bytesMax: 0, dropsOldest: false };
 
 /** The payload is the whole record: the store does not look into it. */
 export function messageOf(text: string): Append {
   const record = Buffer.from(text, 'latin1');
-  return { record, payloadBytes: record.length, mark: null };
+  return { record, payloadBytes: record.length, mark: null, sharedFilter: '' };
 }
 
 export function claimOf(clientId: string, request: Partial<ClaimRequest> = {}): ClaimRequest {

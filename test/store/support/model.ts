@@ -175,7 +175,8 @@ class Player {
   private retain(store: Store, topic: string, record: string | null, answers: string[]): void {
     const bytes = record === null ? null : Buffer.from(record);
     const done = new Promise<void>((onDone) => {
-      store.write({ sessions: [], retained: [{ topic, record: bytes, onDone }] });
+      const retained = [{ topic, record: bytes, onlyExpired: false, onDone }];
+      store.write({ sessions: [], retained });
     });
     this.await(done.then(() => answers.push(`retained ${topic}`)));
   }

@@ -44,6 +44,8 @@ interface PlainSession {
 export class PlainStore implements Store {
   readonly kind = 'memory';
   readonly isAtomic = true;
+  readonly fabric = null;
+  readonly history = null;
   private readonly sessions: Record<string, PlainSession> = {};
   private readonly retained: Record<string, Buffer> = {};
   private epochs = 0;
@@ -105,8 +107,13 @@ export class PlainStore implements Store {
       held: [...session.held],
       isHeldRouted: true,
       nextNumber: session.nextNumber,
+      lastWill: null,
     };
     return later(claim);
+  }
+
+  leave(): void {
+    // Transient clients leave nothing here.
   }
 
   write({ sessions, retained }: Batch): void {
@@ -148,7 +155,10 @@ export class PlainStore implements Store {
       (value) => !value || (Array.isArray(value) && value.length === 0),
     );
     const isAllowed = isOwner || (write.epoch === 0 && isOnlyAppend);
-    if (!isAllowed) return refused(1);
+    if (!isAllowed) {
+      if (write.append.length === 0) return refused(1);
+      return { ...append(session, write), status: 1 };
+    }
     settle(session, write);
     hold(session, write);
     const outcome = append(session, write);

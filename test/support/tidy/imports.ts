@@ -28,6 +28,8 @@ const layers: readonly (readonly string[])[] = [
     'src/listen',
     'src/access',
     'src/ops',
+    'src/bridge',
+    'src/history',
   ],
   ['src'],
 ];
@@ -39,6 +41,7 @@ const homes: Readonly<Record<string, string>> = {
   lmdb: 'src/store/disk',
   ws: 'src/listen',
   pino: 'src/ops',
+  mqtt: 'src/bridge',
 };
 
 interface Import {

@@ -5,13 +5,15 @@
  *     KEYS  s q
  *     ARGV  1 head  2 messages, one entry  3 numbers that are done, as text
  *     reply number of the first message (or of the next one), -1 stale, -2 gone,
- *           -3 a limit or numbers that gave way are in the way: take the session script
+ *           -3 a limit or numbers that gave way are in the way: take the session script;
+ *           {number, owner, is stale} when the session is connected to another writer's node, or
+ *           the epoch is stale: then nothing but the messages is taken
  *
  * Nothing is changed unless all is taken. A call that the session has seen is answered as it was,
  * but still writes: WAIT counts replicas up to this connection's last write.
  */
 import { TRIM_BYTES, TRIM_MESSAGES } from '../tuning.js';
-import { HEADER, HEADER_VERSION, OTHER_VERSION } from './header.js';
+import { HEADER, HEADER_VERSION, LATE, OTHER_VERSION } from './header.js';
 import { Script } from './script.js';
 import { REGISTER } from './snippets.js';
 
@@ -31,23 +33,36 @@ local writer, n, epoch, next, first, dones, k, size, max, bytesmax =
   unpack('${APPEND_HEAD}', ARGV[1])
 if string.byte(raw) ~= ${HEADER_VERSION} then return redis.error_reply('${OTHER_VERSION}') end
 local v, E, e, f, x, holes, B, fb, flags, ts, tb, num, w, wn, wr, owner = unpack('${HEADER}', raw)
+local isElsewhere = owner ~= '' and string.sub(owner, -8) ~= writer
+local isStale = epoch ~= E and (epoch ~= 0 or first > 0 or next > 0)
 if w == writer then
   if wn == n then
     call('HSET', s, 'h', raw)
+    if isElsewhere or isStale then
+      return { wr, isElsewhere and owner or '', isStale and 1 or 0 }
+    end
     return wr
   end
+  if n < wn then return redis.error_reply('${LATE}') end
 else
   local mark = call('HGET', s, 'w' .. writer)
   if mark then
     local mn, mr = unpack('>I6I6', mark)
     if mn == n then
       call('HSET', s, 'h', raw)
+      if isElsewhere or isStale then
+        return { mr, isElsewhere and owner or '', isStale and 1 or 0 }
+      end
       return mr
     end
+    if n < mn then return redis.error_reply('${LATE}') end
   end
 end
 if flags >= 8 then return -2 end
-if epoch ~= E and (epoch ~= 0 or first > 0 or next > 0) then return -1 end
+if isStale then
+  if k == 0 then return -1 end
+  first, next = 0, 0
+end
 local before, below = e, B
 local hadDone = flags >= 4
 if first > 0 then
@@ -92,6 +107,9 @@ if first > 0 then
   elseif hadDone then call('HDEL', s, 'd') end
 end
 if w ~= writer and call('HSET', s, 'w' .. w, pack('>I6I6', wn, wr)) == 1 then register(s, w) end
+if isElsewhere or isStale then
+  return { reply, isElsewhere and owner or '', isStale and 1 or 0 }
+end
 return reply
 `,
 );

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 
 export class Script {
+  /** All there are: every connection loads them. */
+  static readonly all: Script[] = [];
   readonly name: string;
   readonly source: string;
   readonly sha: string;
@@ -14,5 +16,6 @@ export class Script {
     this.source = source.trim();
     this.sha = createHash('sha1').update(this.source).digest('hex');
     this.encoded = Buffer.from(`$7\r\nEVALSHA\r\n$40\r\n${this.sha}\r\n`);
+    Script.all.push(this);
   }
 }

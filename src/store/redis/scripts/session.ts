@@ -7,11 +7,12 @@
  *           head  done  released  held  forgotten  [end of session, will, time of will]
  *           (filter, subscription)…  (unsubscribed filter)…  (head, message, publisher)…
  *     reply one answer per segment: number of the first message (or of the next one), -1 stale,
- *           -2 gone, {first, one digit of Taken per message, numbers that gave way},
+ *           {-1, what the messages were answered} stale, -2 gone,
+ *           {first, one digit of Taken per message, numbers that gave way},
  *           {filters, epoch, what the messages were answered} of a session
- *           that has ended
+ *           that has ended; then its owner, when it is connected to another writer's node
  */
-import { MARKS_MAX } from '../tuning.js';
+import { MARKS_MAX, SHARED_MARKS_BYTES } from '../tuning.js';
 import { HeaderFlag } from './header.js';
 import { QUEUE } from './queue.js';
 import { Script } from './script.js';
@@ -39,8 +40,12 @@ local raw = call('HGET', s, 'h')
 if not raw then return -2 end
 local writer, n, now = unpack('>c8I6I6', ARGV[1])
 local H = decode(raw)
+local function reply(out)
+  if isElsewhere(H, writer) then out[#out + 1] = H.owner end
+  return out
+end
 local last = answered(s, H, writer, n)
-if last then return cmsgpack.unpack(last) end
+if last then return reply(cmsgpack.unpack(last)) end
 local G
 `;
 
@@ -78,30 +83,65 @@ end
 `;
 
 const MARKS = `
--- The last QoS 2 message of each publisher.
+-- The last QoS 2 message of each publisher: it has had all before, too. Of a publisher's messages
+-- through a shared subscription (the name begins with NUL) it has some, and a repeated one may come
+-- behind later ones: there a bit for each of the last ones, from number "from" on.
 local marks, marked = {}, {}
 local function lastOf(publisher)
   local last = marks[publisher]
   if not last then
-    local birth, number = string.match(call('HGET', d, publisher) or '', '^(%d+):(%d+):')
-    last = { tonumber(birth) or 0, tonumber(number) or 0 }
+    last = { shared = string.byte(publisher) == 0, birth = 0, number = 0, from = 0, bits = '' }
+    local text = call('HGET', d, publisher) or ''
+    if last.shared then
+      local birth, from, bits = string.match(text, '^(%d+):(%d+):(.*):%d+$')
+      if birth then last.birth, last.from, last.bits = tonumber(birth), tonumber(from), bits end
+    else
+      local birth, number = string.match(text, '^(%d+):(%d+):')
+      last.birth, last.number = tonumber(birth) or 0, tonumber(number) or 0
+    end
     marks[publisher] = last
   end
   return last
 end
+-- Index of the byte with a message's bit, and the bit.
+local function place(last, number)
+  local at = number - last.from
+  return math.floor(at / 8), 2 ^ (at % 8)
+end
 -- A publisher whose session began anew counts from 1 again.
 local function isRepeated(publisher, birth, number)
   local last = lastOf(publisher)
-  return birth < last[1] or (birth == last[1] and number <= last[2])
+  if birth ~= last.birth then return birth < last.birth end
+  if not last.shared then return number <= last.number end
+  local at, bit_ = place(last, number)
+  return at >= 0 and bit.band(string.byte(last.bits, at + 1) or 0, bit_) ~= 0
+end
+local function markShared(last, number)
+  if last.bits == '' then last.from = number - number % 8 end
+  local at, bit_ = place(last, number)
+  if at < 0 then return end
+  local beyond = at - ${SHARED_MARKS_BYTES - 1}
+  if beyond > 0 then
+    last.bits = string.sub(last.bits, beyond + 1)
+    last.from = last.from + 8 * beyond
+    at = at - beyond
+  end
+  local bits = last.bits .. string.rep(string.char(0), at + 1 - #last.bits)
+  local byte = string.char(bit.bor(string.byte(bits, at + 1), bit_))
+  last.bits = string.sub(bits, 1, at) .. byte .. string.sub(bits, at + 2)
 end
 local function mark(publisher, birth, number)
-  marks[publisher] = { birth, number }
+  local last = lastOf(publisher)
+  if birth ~= last.birth then last.birth, last.bits = birth, '' end
+  if last.shared then markShared(last, number) else last.number = number end
   marked[publisher] = true
 end
 local function saveMarks()
   for publisher in pairs(marked) do
     local last = marks[publisher]
-    call('HSET', d, publisher, string.format('%.0f:%.0f:%.0f', last[1], last[2], now))
+    local text = string.format('%.0f:%.0f:', last.birth, last.shared and last.from or last.number)
+    if last.shared then text = text .. last.bits .. ':' end
+    call('HSET', d, publisher, text .. string.format('%.0f', now))
   end
   while next(marked) and call('HLEN', d) > ${MARKS_MAX} do
     local oldest, since
@@ -130,8 +170,14 @@ local function subscriptions(at, subscribed, unsubscribed)
   if subscribed + unsubscribed > 0 then call('HSET', s, 'p', writer .. ':' .. n) end
   return at
 end
+-- Who disconnects a client sees to its will: others wait a little beyond its time.
 local function disconnect(at, hasWill, isUnsure)
-  if H.owner ~= '' and not isUnsure then call('HDEL', s, 'u') end
+  if H.owner ~= '' then
+    if not isUnsure then call('HDEL', s, 'u') end
+    if hasWill and ARGV[at + 2] ~= 'inf' then
+      call('HSET', s, 'k', H.owner .. ':0:' .. ARGV[at + 2])
+    end
+  end
   H.owner = ''
   call('HSET', s, 't', ARGV[at], 'wt', ARGV[at + 2])
   if hasWill then call('HSET', s, 'v', ARGV[at + 1]) else call('HDEL', s, 'v') end
@@ -185,7 +231,10 @@ while at <= #ARGV do
   if H.flags >= ${HeaderFlag.Ended} then
     out[#out + 1] = -2
   elseif epoch ~= H.E and (epoch ~= 0 or needsOwner) then
-    out[#out + 1] = -1
+    -- Its messages are for whoever has the session, in their place.
+    local messages = at + 5 + 2 * head.subscribed + head.unsubscribed
+    if head.disconnects then messages = messages + 3 end
+    out[#out + 1] = head.k > 0 and { -1, append(messages, head) } or -1
   else
     out[#out + 1] = apply(at, head)
   end
@@ -198,7 +247,7 @@ if H.flags < ${HeaderFlag.Ended} then
   saveMarks()
 end
 save(s, H, writer, n, cmsgpack.pack(out))
-return out
+return reply(out)
 `;
 
 export const sessionScript = new Script(

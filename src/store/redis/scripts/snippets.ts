@@ -1,6 +1,6 @@
 /** Parts of Lua that several scripts have in common. */
 import { WRITERS_MAX } from '../tuning.js';
-import { HEADER, HEADER_VERSION, OTHER_VERSION } from './header.js';
+import { HEADER, HEADER_VERSION, LATE, OTHER_VERSION } from './header.js';
 
 /** `register(s, writer)`: a writer is not the last one any more, but is remembered. */
 export const REGISTER = `
@@ -30,14 +30,20 @@ local function encode(H)
   return struct.pack('${HEADER}', H.v, H.E, H.e, H.f, H.x, H.holes, H.B, H.fb, H.flags, H.ts,
     H.tb, H.num, H.w, H.wn, H.wr, #H.owner, H.owner)
 end
+-- A node's name ends with its writer.
+local function isElsewhere(H, writer)
+  return H.owner ~= '' and string.sub(H.owner, -8) ~= writer
+end
 -- What a call was answered when it was seen before; nil: it is new.
 local function answered(s, H, writer, n)
-  if H.w == writer then
-    if H.wn ~= n then return nil end
-  else
+  local seen = H.wn
+  if H.w ~= writer then
     local mark = redis.call('HGET', s, 'w' .. writer)
-    if not mark or struct.unpack('>I6', mark) ~= n then return nil end
+    if not mark then return nil end
+    seen = struct.unpack('>I6', mark)
   end
+  if n < seen then error({ err = '${LATE}' }) end
+  if n > seen then return nil end
   redis.call('HSET', s, 'h', encode(H))
   return redis.call('HGET', s, 'a' .. writer)
 end

@@ -41,6 +41,8 @@ export interface StoreHabits {
 export class ControlledStore implements Store {
   readonly kind: Store['kind'];
   readonly isAtomic: boolean;
+  readonly fabric = null;
+  readonly history = null;
   readonly medium: Medium;
   /** Goes up with everything that happens. */
   activity = 0;
@@ -65,6 +67,9 @@ export class ControlledStore implements Store {
     this.kind = this.isAtomic ? 'memory' : 'redis';
     this.medium = medium ?? { inner: new MemoryStore({ clock }), marks: new Set() };
   }
+
+  /** Only brokers that share a store are told. */
+  leave(): void {}
 
   /** Calls that have not happened. */
   get pending(): number {

@@ -1,14 +1,18 @@
 /**
- * A client with a session that outlives its connections: whatever happens to a connection, the
- * next one follows at once, and its CONNACK must say that the session is still there.
+ * A client that comes back: whatever happens to a connection, the next one follows at once, to the
+ * same broker or another one. Its session outlives its connections, and each CONNACK must say that
+ * it is still there; or it is transient, and none may.
  */
 import type { IConnackPacket, IConnectPacket, Packet } from 'mqtt-packet';
 import { Line, type ProtocolVersion } from './line.js';
+import type { Places } from './places.js';
 
 export interface ClientOptions {
   readonly clientId: string;
   readonly version: ProtocolVersion;
-  readonly port: number;
+  readonly places: Places;
+  /** The session ends with its connection. */
+  readonly isTransient?: boolean;
   /** MQTT 5.0. */
   readonly receiveMaximum?: number;
   readonly will?: NonNullable<IConnectPacket['will']>;
@@ -19,12 +23,12 @@ export interface ClientOptions {
 export const sessionExpiryInterval = 3_600;
 
 const reconnectMs = 10;
-/** A broker that is stopped, or without its store, may take that long to answer. */
-const connackMsMax = 30_000;
 /** 3.1.1: server unavailable; 5.0: server unavailable, busy, shutting down. */
 const mayComeBack = new Set([3, 0x88, 0x89, 0x8b]);
+/** Connections that were left behind; older ones are closed. */
+const abandonedMax = 20;
 
-export abstract class DurableClient {
+export abstract class Client {
   readonly clientId: string;
   readonly version: ProtocolVersion;
   isConnected = false;
@@ -34,12 +38,16 @@ export abstract class DurableClient {
   sessionsLost = 0;
   /** Connections that were cut after so many bytes. */
   protected line: Line | null = null;
+  /** Where the connection goes that is there, or was the last one. */
+  port = 0;
   private readonly options: ClientOptions;
   private readonly abandoned: Line[] = [];
   private retry: NodeJS.Timeout | null = null;
   private patience: NodeJS.Timeout | null = null;
   private isWanted = false;
   private awayUntilMs = 0;
+  /** Where the last attempt failed; null: it did not. */
+  private failed: number | null = null;
 
   constructor(options: ClientOptions) {
     this.options = options;
@@ -63,6 +71,7 @@ export abstract class DurableClient {
     const { line } = this;
     if (line === null) return;
     this.abandoned.push(line);
+    if (this.abandoned.length > abandonedMax) this.abandoned.shift()?.destroy();
     line.abandon();
   }
 
@@ -81,6 +90,15 @@ export abstract class DurableClient {
     for (const line of this.abandoned) line.destroy();
   }
 
+  /** The life of the broker that it is connected to. */
+  protected get life(): string {
+    return this.options.places.lifeOf(this.port);
+  }
+
+  get isTransient(): boolean {
+    return this.options.isTransient === true;
+  }
+
   /** CONNACK came. */
   protected abstract onConnected(isPresent: boolean, connack: IConnackPacket): void;
   protected abstract onPacket(packet: Packet): void;
@@ -96,7 +114,11 @@ export abstract class DurableClient {
 
   private open(): void {
     this.retry = null;
-    const { port } = this.options;
+    const { places } = this.options;
+    const port = places.next(this.failed);
+    this.port = port;
+    this.failed = port;
+    places.onAttempt(this.clientId, port);
     const line = new Line(port, this.version, {
       onOpen: () => line.send(this.connectPacket()),
       onPacket: (packet) => this.onAnyPacket(packet),
@@ -104,13 +126,13 @@ export abstract class DurableClient {
       onMalformed: (error) => this.breach(`malformed packet: ${error.message}`),
     });
     this.line = line;
-    this.patience = setTimeout(() => line.destroy(), connackMsMax);
+    this.patience = setTimeout(() => line.destroy(), places.patienceMs);
   }
 
   private connectPacket(): Packet {
     const { clientId, version, will, receiveMaximum } = this.options;
     const properties = {
-      sessionExpiryInterval,
+      sessionExpiryInterval: this.isTransient ? 0 : sessionExpiryInterval,
       ...(receiveMaximum === undefined ? {} : { receiveMaximum }),
     };
     return {
@@ -118,7 +140,7 @@ export abstract class DurableClient {
       clientId,
       protocolId: 'MQTT',
       protocolVersion: version,
-      clean: false,
+      clean: this.isTransient,
       keepalive: 0,
       ...(will === undefined ? {} : { will }),
       ...(version === 5 ? { properties } : {}),
@@ -141,18 +163,21 @@ export abstract class DurableClient {
     }
     if (this.patience !== null) clearTimeout(this.patience);
     const isPresent = packet.sessionPresent;
-    if (this.connects > 0 && !isPresent) {
+    if (this.isTransient) {
+      if (isPresent) this.breach('there is a session, after a clean start');
+    } else if (this.connects > 0 && !isPresent) {
       this.sessionsLost++;
       this.breach('the session is gone');
     }
     this.connects++;
     this.isConnected = true;
+    this.failed = null;
+    if (!this.isTransient) this.options.places.onWelcome(this.clientId, this.port);
     this.onConnected(isPresent, packet);
   }
 
-  /** Shutting down and session taken over are what is done here; nothing else is. */
   private onDisconnect(reasonCode: number): void {
-    if (reasonCode !== 0x8b && reasonCode !== 0x8e) this.breach(`DISCONNECT ${reasonCode}`);
+    if (!this.options.places.farewells.has(reasonCode)) this.breach(`DISCONNECT ${reasonCode}`);
   }
 
   private onClosed(line: Line): void {
