@@ -29,12 +29,16 @@ export function runScript(
 ): Reply {
   const script = compiled.get(sha)!;
   try {
-    const result = script(tableOf(keys), tableOf(args), redisLibrary(db, context));
+    const result = script(tableOf(keys), tableOf(args), redisLibrary(keys, db, context));
     return toReply(result instanceof Multi ? result.values[0] : result);
   } catch (error) {
+    if (error instanceof ScriptFault) throw error;
     throw asErrorReply(error);
   }
 }
+
+/** A fault of a script that Redis would show only now and then. */
+export class ScriptFault extends Error {}
 
 function asErrorReply(error: unknown): ErrorReply {
   if (error instanceof ErrorReply) return error;
@@ -47,11 +51,17 @@ function asErrorReply(error: unknown): ErrorReply {
   return new ErrorReply(`ERR ${String(value)}`);
 }
 
-function redisLibrary(db: Database, context: Context): LuaTable {
+function redisLibrary(keys: readonly string[], db: Database, context: Context): LuaTable {
   const redis = new LuaTable();
+  const checked = keys.every((key) => db.keys.has(key)) ? keys : [];
+  const gone = new Set<string>();
   redis.set('call', (...values) => {
     const args = values.map(toArgument);
-    return toLua(commandOf(args).run(db, args, context));
+    const command = commandOf(args);
+    if (command.keyAt > 0) refuseGone(args[command.keyAt]!, gone);
+    const reply = toLua(command.run(db, args, context));
+    for (const key of checked) if (!db.keys.has(key)) gone.add(key);
+    return reply;
   });
   redis.set('sha1hex', (text) => sha1(toText(text)));
   redis.set('error_reply', (text) => {
@@ -67,6 +77,12 @@ function redisLibrary(db: Database, context: Context): LuaTable {
     return table;
   });
   return redis;
+}
+
+/** In a slot that is on its way, Redis takes a key that is gone for one on the other server. */
+function refuseGone(key: string, gone: ReadonlySet<string>): void {
+  if (!gone.has(key)) return;
+  throw new ScriptFault(`a script that deleted ${key} touches it again: half-way, if a slot moves`);
 }
 
 function toArgument(value: LuaValue): string {

@@ -10,7 +10,7 @@ import { WriteStatus } from '../../../src/store/store.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { withTempFolder } from '../../support/temp.js';
 import { until } from '../../support/until.js';
-import { StoreDriver } from '../support/driver.js';
+import { messageOf, noLimits, StoreDriver } from '../support/driver.js';
 import { errorCount } from './error-counts.js';
 import { createRedisHarness } from './harness.js';
 import { clientIds, Load } from './load.js';
@@ -57,6 +57,67 @@ test('TRYAGAIN, ASK, MOVED: a session waits while its keys are apart, then goes 
       await load.stop();
       await load.check();
       assert.ok(harness.store.figures().redirections! > 3);
+    } finally {
+      await harness.dispose();
+      await cluster.stop();
+    }
+  }));
+
+test('in a slot that moves, nothing that a script deletes stops it half-way', () =>
+  withTempFolder(async (folder) => {
+    const cluster = await RedisCluster.start({ folder: folder.path, replicasEach: 0 });
+    const harness = await createRedisHarness(cluster.addresses);
+    const { store } = harness;
+    const driver = new StoreDriver(store);
+    const slot = slotOf(sessionTag('c'));
+    const from = await cluster.primaryOf(slot, cluster.primaries[0]!);
+    const to = cluster.primaries.find((one) => one !== from)!;
+    const setSlot = (...words: string[]) =>
+      from.server.command('CLUSTER', 'SETSLOT', slot, ...words);
+    const subscribed = [{ filter: 'a', options: 1, identifier: 0 }];
+    const mark = { publisherId: 'p', number: 1 };
+    const errorsBefore = await errorCount([from.server], 'ERR');
+
+    /** A session with all its keys: only then does a script run while they move. */
+    const begin = async (number: number) => {
+      const { epoch } = await driver.claim('c', { cleanStart: true });
+      const held = [5, 6].map((packetId) => ({ packetId, number }));
+      await driver.write('c', { epoch, subscribed, held });
+      const append = ['1', '2', '3'].map((text) => messageOf(text));
+      append[0] = { ...append[0]!, mark: { ...mark, number } };
+      await driver.write('c', { epoch, append, limits: noLimits });
+      await driver.write('c', { epoch, nextSeq: 4, released: [1, 2] });
+      await setSlot('MIGRATING', to.id);
+      return epoch;
+    };
+    const stay = () => setSlot('STABLE');
+
+    try {
+      // The last of what was released and held goes, and something else comes.
+      const first = await begin(1);
+      const settled = { firstSeq: 4, done: [] };
+      const writes = [
+        driver.prepare('c', { epoch: first, settled, forgotten: [5, 6], released: [3] }),
+        driver.prepare('c', { epoch: first, held: [{ packetId: 7, number: 9 }] }),
+        driver.prepare('c', { epoch: first, append: [messageOf('4')], limits: noLimits }),
+      ];
+      store.write({ sessions: writes.map(({ sessionWrite }) => sessionWrite), retained: [] });
+      for (const { outcome } of writes) assert.is((await outcome).status, WriteStatus.Done);
+      await stay();
+      const claim = await driver.claim('c');
+      assert.equal(claim.held, [{ packetId: 7, number: 9 }]);
+      assert.equal(await driver.queue('c'), ['4:4']);
+
+      const second = await begin(2);
+      assert.is((await driver.write('c', { epoch: second, ends: true })).status, WriteStatus.Done);
+      await stay();
+      assert.is((await driver.claim('c')).isPresent, false);
+
+      await begin(3);
+      const anew = await driver.claim('c', { cleanStart: true });
+      assert.equal([anew.isPresent, anew.subscriptions, anew.held], [false, [], []]);
+      await stay();
+      assert.is(await errorCount([from.server], 'ERR'), errorsBefore);
     } finally {
       await harness.dispose();
       await cluster.stop();

@@ -112,7 +112,7 @@ local function hasExpired(field, ms)
   local isRecord, _, expiry = pcall(read, value)
   return isRecord and expiry <= tonumber(ms)
 end
-local kept = {}
+local kept, isPinned = {}, false
 for at = 4, #ARGV, 3 do
   local field, value, epoch = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local kind = string.byte(value)
@@ -124,10 +124,15 @@ for at = 4, #ARGV, 3 do
   elseif kind == 43 then
     call('HSET', m, field, value)
     if #value > ${LOG_VALUE_BYTES} then tell('?' .. field, '') else tell('+' .. field, value) end
-  elseif call('HDEL', m, field) == 1 then
+  elseif call('HEXISTS', m, field) == 1 then
+    -- Something stays in m until all is done: see removeFields.
+    if not isPinned then call('HSET', m, '', '') end
+    isPinned = true
+    call('HDEL', m, field)
     tell('-' .. field, epoch)
   end
 end
+if isPinned then call('HDEL', m, '') end
 if #changes > 0 or entries == 0 then flush() end
 local position = string.format('%.0f', count)
 local own = number .. ':' .. ARGV[3] .. ':' .. position
@@ -155,13 +160,23 @@ export const indexScript = new Script(
 local last = redis.call('GET', KEYS[2])
 if last and tonumber(ARGV[1]) < tonumber(last) then return redis.error_reply('${LATE}') end
 redis.call('SET', KEYS[2], ARGV[1], 'EX', ${REPEAT_S})
+local gone, removal = {}, nil
 for at = 2, #ARGV, 3 do
-  if ARGV[at + 2] == '' then
-    redis.call(ARGV[at], KEYS[1], ARGV[at + 1])
+  local command, first, second = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  if command == 'SREM' or command == 'ZREM' then
+    gone[first], removal = true, command
+  elseif command == 'SADD' then
+    gone[first] = nil
+    redis.call(command, KEYS[1], first)
   else
-    redis.call(ARGV[at], KEYS[1], ARGV[at + 1], ARGV[at + 2])
+    gone[second] = nil
+    redis.call(command, KEYS[1], first, second)
   end
 end
+-- All at once: see removeFields.
+local members = {}
+for member in pairs(gone) do members[#members + 1] = member end
+if #members > 0 then redis.call(removal, KEYS[1], unpack(members)) end
 return 1
 `,
 );

@@ -37,12 +37,24 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local version = tonumber(call('HGET', seen, '#') or '0')
 local changed = false
+-- Deleted last of all: see removeFields.
+local gone, buried = {}, command == 'buried' and ARGV[7]
 local function answer(status)
-  return { status, text(version), text(now), call('ZRANGE', live, 0, -1), call('HGETALL', seen),
-    call('HGETALL', dead) }
+  local members, graves = {}, call('HGETALL', dead)
+  for _, member in ipairs(call('ZRANGE', live, 0, -1)) do
+    if not gone[member] then members[#members + 1] = member end
+  end
+  for at = #graves - 1, 1, -2 do
+    if graves[at] == buried then
+      table.remove(graves, at)
+      table.remove(graves, at)
+    end
+  end
+  return { status, text(version), text(now), members, call('HGETALL', seen), graves }
 end
 local function remove(member, why)
-  call('ZREM', live, member)
+  if gone[member] then return end
+  gone[member] = true
   call('HDEL', seen, member)
   call('HSET', dead, member, text(now) .. ':' .. why)
   changed = true
@@ -75,13 +87,15 @@ elseif command == 'join' or isAlive then
   call('ZADD', live, text(now + lease), node)
   call('HSET', seen, node, ARGV[4])
 end
-if command == 'buried' then call('HDEL', dead, ARGV[7]) end
 for _, member in ipairs(call('ZRANGEBYSCORE', live, '-inf', '(' .. text(now))) do
   remove(member, '')
 end
 if changed then version = version + 1 end
 call('HSET', seen, '#', text(version), '@', text(now))
-return answer(1)
+local told = answer(1)
+for member in pairs(gone) do call('ZREM', live, member) end
+if buried then call('HDEL', dead, buried) end
+return told
 `,
 );
 

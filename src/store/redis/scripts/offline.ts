@@ -63,8 +63,11 @@ end
 -- Ends a transient session; what the map has still to forget of an earlier one stays.
 local function discard(s, H)
   local filters = traces(s)
-  redis.call('DEL', s)
-  if #filters == 0 then return filters end
+  if #filters == 0 then
+    redis.call('DEL', s)
+    return filters
+  end
+  strip(s)
   for _, filter in ipairs(filters) do redis.call('HSET', s, '-' .. filter, '') end
   H.flags, H.owner = ${HeaderFlag.Ended}, ''
   redis.call('HSET', s, 'h', encode(H))
@@ -179,12 +182,15 @@ export const correctScript = new Script(
   'correct',
   `
 local call, z = redis.call, KEYS[1]
+local gone = {}
 for at = 1, #ARGV, 3 do
   if call('ZSCORE', z, ARGV[at]) == ARGV[at + 1] then
-    if ARGV[at + 2] == '${OFF_THE_LIST}' then call('ZREM', z, ARGV[at])
+    if ARGV[at + 2] == '${OFF_THE_LIST}' then gone[#gone + 1] = ARGV[at]
     else call('ZADD', z, ARGV[at + 2], ARGV[at]) end
   end
 end
+-- All at once: see removeFields.
+if #gone > 0 then call('ZREM', z, unpack(gone)) end
 return 1
 `,
 );

@@ -50,35 +50,43 @@ local G
 `;
 
 const RELEASE = `
--- Inbound and outbound QoS 2.
+-- Inbound and outbound QoS 2: fields of r and their values, false: gone.
+local changed = {}
 local function release(list)
   local pruned = tonumber(call('HGET', s, 'rp') or '1')
-  local old = {}
   if H.f - pruned > 1000 then
-    for _, field in ipairs(call('HKEYS', r)) do
-      if string.sub(field, 1, 1) == 'o' and tonumber(string.sub(field, 2)) < H.f then
-        old[#old + 1] = field
+    local function prune(field)
+      if string.byte(field) == 111 and tonumber(string.sub(field, 2)) < H.f then
+        changed[field] = false
       end
     end
+    for _, field in ipairs(call('HKEYS', r)) do prune(field) end
+    for field in pairs(changed) do prune(field) end
   else
-    for seq = pruned, H.f - 1 do old[#old + 1] = 'o' .. seq end
+    for seq = pruned, H.f - 1 do changed['o' .. seq] = false end
   end
-  for _, field in ipairs(old) do call('HDEL', r, field) end
   call('HSET', s, 'rp', H.f)
   for at = 1, #list, 6 do
     local seq = unpack('>I6', list, at)
-    if seq >= H.f and seq < H.e then call('HSET', r, 'o' .. seq, '') end
+    if seq >= H.f and seq < H.e then changed['o' .. seq] = '' end
   end
 end
 local function hold(list)
   for at = 1, #list, 10 do
     local id, number = unpack('>I2I8', list, at)
-    call('HSET', r, 'i' .. id, string.format('%.0f', number))
+    changed['i' .. id] = string.format('%.0f', number)
     if number >= H.num then H.num = number + 1 end
   end
 end
 local function forget(list)
-  for at = 1, #list, 2 do call('HDEL', r, 'i' .. unpack('>I2', list, at)) end
+  for at = 1, #list, 2 do changed['i' .. unpack('>I2', list, at)] = false end
+end
+local function saveReleased()
+  local gone = {}
+  for field, value in pairs(changed) do
+    if value then call('HSET', r, field, value) else gone[#gone + 1] = field end
+  end
+  if #gone > 0 then removeFields(r, gone) end
 end
 `;
 
@@ -244,6 +252,7 @@ end
 if H.flags < ${HeaderFlag.Ended} then
   trim(false)
   saveQueue()
+  saveReleased()
   saveMarks()
 end
 save(s, H, writer, n, cmsgpack.pack(out))

@@ -57,10 +57,27 @@ end
 `;
 
 /**
- * `traces(s)`: filters of a session that are or were in the map. `bury(keys, H, filters)`: leaves
- * of a session what the map has still to be told, or nothing.
+ * `removeFields(key, fields)`: the last that a script does to a hash which that may end. While a
+ * slot moves, what is not there any more is said to be on the other server: a script that touched
+ * such a key again would stop half-way, and nothing of what it did before would be undone.
+ */
+export const REMOVE_FIELDS = `
+local function removeFields(key, fields)
+  local left = redis.call('HLEN', key)
+  for at = 1, #fields, 1000 do
+    if left == 0 then return end
+    left = left - redis.call('HDEL', key, unpack(fields, at, math.min(at + 999, #fields)))
+  end
+end
+`;
+
+/**
+ * `traces(s)`: filters of a session that are or were in the map. `strip(s)`: leaves the header,
+ * which the caller then writes anew. `bury(s, q, r, d, filters)`: leaves of a session that and what
+ * the map has still to be told.
  */
 export const ENDING = `
+${REMOVE_FIELDS}
 local function traces(s)
   local found = {}
   for _, field in ipairs(redis.call('HKEYS', s)) do
@@ -69,8 +86,16 @@ local function traces(s)
   end
   return found
 end
+local function strip(s)
+  local fields = {}
+  for _, field in ipairs(redis.call('HKEYS', s)) do
+    if field ~= 'h' then fields[#fields + 1] = field end
+  end
+  removeFields(s, fields)
+end
 local function bury(s, q, r, d, filters)
-  redis.call('DEL', s, q, r, d)
+  strip(s)
+  redis.call('DEL', q, r, d)
   for _, filter in ipairs(filters) do redis.call('HSET', s, '-' .. filter, '') end
 end
 `;
