@@ -109,7 +109,13 @@ export class RedisCluster {
     throw new Error(`nobody serves slot ${slot}`);
   }
 
-  /** Moves one slot with its keys to another primary, as a resharding does. */
+  /**
+   * Moves one slot with its keys to another primary, as a resharding does.
+   *
+   * The new owner must know everybody's epoch before: Redis has it choose the next one by itself,
+   * and when that is not above that of the old owner, an old word of that takes the slot back, and
+   * with it all keys that were moved.
+   */
   async moveSlot(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
     await to.server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
     await from.server.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
@@ -119,6 +125,9 @@ export class RedisCluster {
       const target = ['127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS'];
       await from.server.command('MIGRATE', ...target, ...(keys as string[]));
     }
+    await until('the new owner to know all epochs', () => this.knowsEpochs(to), {
+      deadlineMs: 20_000,
+    });
     await to.server.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
     await from.server.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
   }
@@ -133,6 +142,13 @@ export class RedisCluster {
     await Promise.all(this.nodes.map(({ server }) => server.kill()));
   }
 
+  private async knowsEpochs({ server }: ClusterNode): Promise<boolean> {
+    const known = await epochOf(server, 'current');
+    const alive = this.nodes.filter((node) => node.server.isRunning);
+    const epochs = await Promise.all(alive.map((node) => epochOf(node.server, 'my')));
+    return epochs.every((epoch) => epoch <= known);
+  }
+
   private async isReady(): Promise<boolean> {
     try {
       const answers = await Promise.all(this.nodes.map(isNodeReady));
@@ -143,6 +159,11 @@ export class RedisCluster {
       throw error;
     }
   }
+}
+
+async function epochOf(server: RedisServer, which: 'current' | 'my'): Promise<number> {
+  const info = String(await server.command('CLUSTER', 'INFO'));
+  return Number(new RegExp(`cluster_${which}_epoch:(\\d+)`).exec(info)?.[1]);
 }
 
 async function isNodeReady({ server }: ClusterNode): Promise<boolean> {

@@ -108,6 +108,10 @@ export class RedisServer {
     return new RegExp(`^${name}:(.*)$`, 'm').exec(text)?.[1]?.trim() ?? '';
   }
 
+  get isRunning(): boolean {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.child?.kill(signal);
   }
@@ -125,7 +129,7 @@ export class RedisServer {
     this.client?.disconnect();
     this.client = null;
     const { child } = this;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === null || !this.isRunning) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     // One that was stopped by SIGSTOP hears nothing else.

@@ -81,6 +81,25 @@ export class OwnEntries {
     for (const [clientId, epoch] of this.online) this.setOnline(node, clientId, epoch, true);
   }
 
+  /** Takes all back, also what was written last and not read again yet; done when it is safe. */
+  async withdraw(node: string): Promise<void> {
+    const gone: Promise<void>[] = [];
+    const remove = (shard: number, field: Buffer, epoch: number) => {
+      gone.push(new Promise((resolve) => this.write(shard, field, null, epoch, () => resolve())));
+    };
+    for (const filter of this.routes.keys()) remove(shardOf(filter), routeField(node, filter), 0);
+    for (const [clientId, known] of this.members) {
+      for (const filter of known.keys()) {
+        remove(shardOf(clientId), memberField(node, clientId, filter), 0);
+      }
+    }
+    for (const [clientId, epoch] of this.online) {
+      remove(shardOf(clientId), onlineField(clientId), epoch);
+    }
+    this.clear();
+    await Promise.all(gone);
+  }
+
   /** Connections are closed, and everything is announced anew. */
   clear(): void {
     this.routes.clear();

@@ -172,6 +172,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     const left = this.membership.leave().then(async (staying) => {
       this.others.sendAll({ kind: 'look' });
       if (staying.length > 0) return;
+      await this.own.withdraw(node);
       await this.cleaner.cleanOwn(node);
       await this.membership.buried(node);
     });
