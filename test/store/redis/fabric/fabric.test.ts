@@ -7,6 +7,7 @@ import { until, within } from '../../../support/until.js';
 import { CuttingProxy } from '../cutting-proxy.js';
 import { optionsFor } from '../harness.js';
 import { startBroker, type TestBroker, withBrokers } from '../heard-fabric.js';
+import { lastingKeys, routesIn } from './left-behind.js';
 
 const test = suite('fabric');
 const redis = redisFor(test);
@@ -69,10 +70,10 @@ test(
 
     await until('b to be gone', () => a.heard.log.includes('left b'), { deadlineMs: 1_000 });
     await until('the rest to be seen to', () => a.store.figures().deadWorkedOff === 1);
-    assert.equal(await lastingKeys(`${prefix}{node:${node}}*`), []);
+    assert.equal(await lastingKeys(redis.server, `${prefix}{node:${node}}*`), []);
     assert.is(await redis.server.command('HLEN', `${prefix}{nodes}:dead`), 0);
     assert.is(a.heard.count('route b x/# 0'), 0);
-    assert.equal(await routesIn(prefix), []);
+    assert.equal(await routesIn(redis.server, prefix), []);
   }),
 );
 
@@ -84,33 +85,14 @@ test(
     await a.store.close();
     brokers.pop();
 
-    const keys = await lastingKeys(`${prefix}{node*`);
+    const keys = await lastingKeys(redis.server, `${prefix}{node*`);
     assert.equal(
       keys.filter((key) => !key.endsWith(':seen')),
       [],
     );
-    assert.equal(await routesIn(prefix), []);
+    assert.equal(await routesIn(redis.server, prefix), []);
   }),
 );
-
-/** Those that do not end by themselves, as the numbers of last calls do. */
-async function lastingKeys(pattern: string): Promise<string[]> {
-  const lasting: string[] = [];
-  for (const key of (await redis.server.command('KEYS', pattern)) as string[]) {
-    if (Number(await redis.server.command('TTL', key)) < 0) lasting.push(key);
-  }
-  return lasting;
-}
-
-/** Fields of routes in the maps. */
-async function routesIn(prefix: string): Promise<string[]> {
-  const fields: string[] = [];
-  for (let shard = 0; shard < 4; shard++) {
-    const some = await redis.server.command('HKEYS', `${prefix}{map:${shard}}:m`);
-    fields.push(...(some as string[]).filter((field) => field.startsWith('n')));
-  }
-  return fields;
-}
 
 test(
   'what is sent arrives in order and once, although every connection is cut again and again',
@@ -273,9 +255,9 @@ test(
       offline += Number(await redis.server.command('ZCARD', `${prefix}{x:${shard}}:z`));
     }
     assert.is(offline, 200);
-    assert.equal(await lastingKeys(`${prefix}{node:${node}}*`), []);
+    assert.equal(await lastingKeys(redis.server, `${prefix}{node:${node}}*`), []);
     assert.is(await redis.server.command('HLEN', `${prefix}{nodes}:dead`), 0);
-    assert.equal(await routesIn(prefix), []);
+    assert.equal(await routesIn(redis.server, prefix), []);
   }),
 );
 
@@ -361,9 +343,13 @@ test(
     await send(a, b, 'to the new one');
     await until('a frame', () => b.heard.log.includes('published to the new one'));
     // Nobody put it on the list of the dead, so what it left is found by and by.
-    await until('the old route to go', async () => (await routesIn(prefix)).length === 1, {
-      deadlineMs: 10_000,
-    });
+    await until(
+      'the old route to go',
+      async () => (await routesIn(redis.server, prefix)).length === 1,
+      {
+        deadlineMs: 10_000,
+      },
+    );
   }),
 );
 
