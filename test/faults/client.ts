@@ -40,6 +40,8 @@ export abstract class Client {
   protected line: Line | null = null;
   /** Where the connection goes that is there, or was the last one. */
   port = 0;
+  /** How often it turned to another broker. */
+  private moves = 0;
   private readonly options: ClientOptions;
   private readonly abandoned: Line[] = [];
   private retry: NodeJS.Timeout | null = null;
@@ -90,9 +92,12 @@ export abstract class Client {
     for (const line of this.abandoned) line.destroy();
   }
 
-  /** The life of the broker that it is connected to. */
+  /**
+   * The life of the broker that it is connected to, for its session: that is over when the client
+   * turns to another one, which may take the session although nobody hears of it.
+   */
   protected get life(): string {
-    return this.options.places.lifeOf(this.port);
+    return `${this.options.places.lifeOf(this.port)}.${this.moves}`;
   }
 
   get isTransient(): boolean {
@@ -116,6 +121,7 @@ export abstract class Client {
     this.retry = null;
     const { places } = this.options;
     const port = places.next(this.failed);
+    if (port !== this.port) this.moves++;
     this.port = port;
     this.failed = port;
     places.onAttempt(this.clientId, port);
