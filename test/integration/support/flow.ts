@@ -3,8 +3,8 @@
  * `node flow.js publish|subscribe PORT CLIENT-ID QOS COUNT`. It prints each number as soon as the
  * message with it is acknowledged (publisher) or before it is acknowledged (subscriber).
  */
-import { writeSync } from 'node:fs';
 import { connect } from 'mqtt';
+import { printLine } from '../../support/print-line.js';
 
 const topic = 'flow';
 /** Messages that the publisher has under way. */
@@ -30,7 +30,7 @@ async function publishAll(): Promise<void> {
   const work = async () => {
     for (let number = next++; number < Number(count); number = next++) {
       await client.publishAsync(topic, `${number}`, { qos });
-      print(`${number}`);
+      printLine(`${number}`);
     }
   };
   await Promise.all(Array.from({ length: windowSize }, work));
@@ -39,12 +39,7 @@ async function publishAll(): Promise<void> {
 
 async function subscribe(): Promise<void> {
   // Now, and not when there is a connection: what waited comes with CONNACK.
-  client.on('message', (_topic, payload) => print(payload.toString()));
+  client.on('message', (_topic, payload) => printLine(payload.toString()));
   await client.subscribeAsync(topic, { qos });
-  print('subscribed');
-}
-
-/** At once, so that nothing printed is lost when the process is killed. */
-function print(line: string): void {
-  writeSync(1, `${line}\n`);
+  printLine('subscribed');
 }

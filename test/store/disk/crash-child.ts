@@ -9,7 +9,6 @@
  * Batch n puts the same messages into three queues, holds number n of the publisher, and retains n.
  */
 
-import { writeSync } from 'node:fs';
 import { systemClock } from '../../../src/base/clock.js';
 import type { BrokerError } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
@@ -17,6 +16,7 @@ import { XorShift32 } from '../../../src/base/prng.js';
 import { emptyWrite } from '../../../src/store/answers.js';
 import { DiskStore } from '../../../src/store/disk/disk-store.js';
 import type { SessionWrite } from '../../../src/store/store.js';
+import { printLine } from '../../support/print-line.js';
 import { Loaded, messageOf, noLimits, StoreDriver } from '../support/driver.js';
 import { messagesOfBatch, publisher, subscribers } from './crash-batches.js';
 
@@ -35,7 +35,7 @@ const store = new DiskStore({
 await store.open(new Loaded(), {
   onAway: () => undefined,
   onBack: () => undefined,
-  onFatal: (error) => print(`fatal ${(error as BrokerError).code} ${error.message}`),
+  onFatal: (error) => printLine(`fatal ${(error as BrokerError).code} ${error.message}`),
 });
 const driver = new StoreDriver(store);
 const epochs = new Map<string, number>();
@@ -44,7 +44,7 @@ const claim = await driver.claim(publisher);
 epochs.set(publisher, claim.epoch);
 let next = claim.nextNumber;
 let safeEnd = 1;
-print('open');
+printLine('open');
 for (let count = 0; count < batchesInFlight; count++) writeBatch();
 
 function writeBatch(): void {
@@ -52,7 +52,7 @@ function writeBatch(): void {
   let open = subscribers.length + 2;
   const onPartDone = () => {
     if (--open > 0) return;
-    print(`safe ${number}`);
+    printLine(`safe ${number}`);
     // Sometimes at once, sometimes in a later turn.
     if (random.below(2) === 0) writeBatch();
     else setImmediate(writeBatch);
@@ -92,10 +92,6 @@ function settle(): SessionWrite {
     epoch: epochs.get(clientId)!,
     nextSeq: firstSeq,
     settled: { firstSeq, done: [] },
-    onDone: () => print(`settled ${firstSeq}`),
+    onDone: () => printLine(`settled ${firstSeq}`),
   };
-}
-
-function print(line: string): void {
-  writeSync(1, `${line}\n`);
 }
