@@ -41,7 +41,7 @@ test('what an earlier connection sent is not given up before it goes out again',
 
 test('PUBCOMP of released messages empties a window in which nothing waits', () => {
   const window = new QueueWindow(5, 8);
-  for (let n = 0; n < 3; n++) window.addReleased();
+  for (let n = 0; n < 3; n++) window.addReleased(false);
   assert.is(window.inflight, 3);
   for (const packetId of [6, 5, 7]) assert.ok(window.onPubcomp(packetId));
   assert.equal([window.firstSeq, window.nextSeq, window.endSeq], [8, 8, 8]);
@@ -101,7 +101,7 @@ class Checked {
     if (message !== null) {
       window.add(message, qos, false, null, null);
       if (wasSent) window.markSent(seq);
-    } else if (kind === 'released') window.addReleased();
+    } else if (kind === 'released') window.addReleased(false);
     else window.addDone(kind === 'gone');
   }
 
