@@ -93,6 +93,7 @@ export class QueueWindow extends Outbox {
       const slot = seq & this.mask;
       const flags = this.flags[slot]!;
       if (!isWithClient(flags) || (flags & STATE) === RELEASED) continue;
+      // Of what lapsed there is no message.
       if (this.messages[slot] !== null) return 0;
       this.flags[slot] = (flags & ~STATE) | RELEASED;
       this.lapsed--;
@@ -100,6 +101,27 @@ export class QueueWindow extends Outbox {
       return packetIdOf(seq);
     }
     return 0;
+  }
+
+  override onPubrec(packetId: number): boolean {
+    this.onLapsedPubrec(packetId);
+    return super.onPubrec(packetId);
+  }
+
+  override onPubrecRefused(packetId: number): boolean {
+    this.onLapsedPubrec(packetId);
+    return super.onPubrecRefused(packetId);
+  }
+
+  /** PUBREC of a message that lapsed: the client has it, whatever lies before it. */
+  private onLapsedPubrec(packetId: number): void {
+    if (this.lapsed === 0) return;
+    const seq = this.seqNear(packetId);
+    const slot = seq & this.mask;
+    if (seq >= this.nextSeq || (this.flags[slot]! & STATE) !== SENT) return;
+    if (this.messages[slot] !== null) return;
+    this.lapsed--;
+    this.inflight++;
   }
 
   /** QoS 2 messages that the client was sent, and that are not done; ascending. */

@@ -77,6 +77,18 @@ test('what lapsed is released once PUBREC has come for what lies before it', () 
   assert.equal(window.lostInFlight(), []);
 });
 
+test('PUBREC of what lapsed counts, if the client sends it [MQTT-4.3.3-8]', () => {
+  const window = new QueueWindow(1, 1);
+  for (let seq = 1; seq <= 3; seq++) window.addLapsed();
+  assert.ok(window.onPubrec(2));
+  assert.ok(window.onPubrecRefused(3));
+  assert.equal([window.lapsed, window.inflight], [1, 1]);
+  assert.is(window.releaseLapsed(), 1);
+  assert.ok(window.onPubcomp(1));
+  assert.ok(window.onPubcomp(2));
+  assert.equal([window.lapsed, window.inflight, window.firstSeq], [0, 0, 4]);
+});
+
 test('no more goes out than the store can know to be sent', () => {
   const { window } = filled(SENT_AHEAD_MAX + 10);
   const entry = new OutboxEntry();
