@@ -104,7 +104,7 @@ async function completed(
 }
 
 for (const end of ['crash', 'drop'] as const) {
-  test(`QoS 2 that gave way as it was sent gets its PUBREL after a ${end} [MQTT-4.3.3-8]`, async () => {
+  test(`QoS 2 that gave way as it was sent gets PUBREL after a ${end} [MQTT-4.3.3-8]`, async () => {
     const { broker, client } = await overtaken(2);
     broker.store.flow();
     await broker.settle();
@@ -124,7 +124,7 @@ for (const end of ['crash', 'drop'] as const) {
   });
 }
 
-test('QoS 2: a broker that dies before it hears what gave way leaves no identifier open', async () => {
+test('QoS 2: a broker that dies before it hears what gave way leaves nothing open', async () => {
   const { broker, client } = await overtaken(2, { appliesEarly: true });
   assert.equal(idsOf(client, 'publish'), [6, 7, 8, 9, 10]);
   await broker.crash();

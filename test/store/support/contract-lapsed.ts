@@ -15,6 +15,7 @@ const exact = {
 
 export function addLapsedContract(test: Test, withStore: WithStore): void {
   addConnectedTests(test, withStore);
+  addDoneTests(test, withStore);
   addDisconnectTests(test, withStore);
   addOfflineTests(test, withStore);
   addBoundTests(test, withStore);
@@ -49,7 +50,9 @@ function addConnectedTests(test: Test, withStore: WithStore): void {
       }),
     );
   }
+}
 
+function addDoneTests(test: Test, withStore: WithStore): void {
   test(
     'it counts as lapsed until it is done, wherever the queue begins by then',
     withStore(async (driver) => {
