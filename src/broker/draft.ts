@@ -47,8 +47,8 @@ export class Draft implements SessionWrite {
   ends = false;
   /** Messages that `settled` tells of for the first time. */
   settles = 0;
-  /** Whose they are; null: nobody's. */
-  settlesFor: QueueFeed | null = null;
+  /** Whose those and `nextSeq` are; null: nobody's. */
+  tells: QueueFeed | null = null;
   /** What it weighs for the journal until it is safe. */
   bytes = 0;
   /** Called in order when all of it is safe. */

@@ -24,9 +24,9 @@ export function pumpOutbox(
     // What was sent once does not expire any more [MQTT-4.3.3-7].
     const isExpired = message.expiresAtMs <= nowMs && !entry.dup;
     if (isExpired || !sender.fits(message, entry.qos, entry.ids)) {
-      outbox.becomeDropped(entry);
+      withhold(outbox, entry, sender);
+      session.stored?.onWithheld(entry);
       session.drop(isExpired ? DropReason.Expired : DropReason.TooLargeForReceiver, message);
-      session.stored?.onSettled(1);
       continue;
     }
     if (entry.seq < session.recheckBefore && !passesRecheck(session, sender, outbox, message)) {

@@ -57,9 +57,9 @@ export class QueueFeed {
     this.owner = owner;
     this.journal = journal;
     this.topics = topics;
-    this.window = new QueueWindow(claim.firstSeq, claim.nextSeq);
-    const { firstSeq, endSeq } = claim;
-    this.resumed = firstSeq >= endSeq ? null : new Resumed(claim, this.limits);
+    const resumed = new Resumed(claim, this.limits);
+    this.window = new QueueWindow(resumed.firstSeq, claim.nextSeq);
+    this.resumed = resumed.firstSeq >= claim.endSeq ? null : resumed;
   }
 
   /** Some of what was not read yet may have been sent: the store is to keep that in mind. */
@@ -85,6 +85,14 @@ export class QueueFeed {
   doneBeyond(): number[] {
     const { endSeq } = this.window;
     return [...(this.resumed?.done ?? [])].filter((seq) => seq >= endSeq);
+  }
+
+  /** QoS 2 messages that the client was sent, and that are not done. */
+  get withClient(): number[] {
+    const { window, resumed } = this;
+    if (resumed === null) return window.withClient();
+    const beyond = [...resumed.released, ...resumed.lapsed].filter((seq) => seq >= window.endSeq);
+    return [...window.withClient(), ...beyond];
   }
 
   /** Released messages, so that PUBREL goes out again. */
@@ -166,12 +174,13 @@ export class QueueFeed {
     this.refill();
   }
 
-  private onRead({ records, nextSeq }: QueueRead, fromSeq: number): void {
+  private onRead({ records, nextSeq, lapsed }: QueueRead, fromSeq: number): void {
     this.isReading = false;
     if (this.isOver) return;
     this.journal.beginTurn();
     const { window, owner } = this;
     if (owner.underway === 0) this.unexplained.length = 0;
+    this.resumed?.onLapsed(lapsed);
     let end = Math.min(nextSeq, owner.endSeq);
     for (const record of records) {
       // What is in the store need not be safe yet; and the window may be full of holes.
@@ -199,7 +208,7 @@ export class QueueFeed {
     }
     const sent = resumed === null ? Sent.No : resumed.sentBefore(seq);
     if (resumed?.released.has(seq)) {
-      window.addReleased();
+      window.addReleased(false);
       return;
     }
     const queued = this.decode(seq, record);
@@ -232,13 +241,15 @@ export class QueueFeed {
     }
   }
 
-  /** Numbers that the store did not give: done or gone, but for those that are released. */
+  /** Numbers that the store did not give: done or gone, but for those that wait for PUBCOMP. */
   private fillGap(toSeq: number): void {
     const { window, resumed } = this;
     while (window.endSeq < toSeq && window.hasRoom) {
       const seq = window.endSeq;
       if (resumed?.released.has(seq)) {
-        window.addReleased();
+        window.addReleased(true);
+      } else if (resumed?.lapsed.has(seq)) {
+        window.addLapsed();
       } else {
         const isGone = !resumed?.done.has(seq);
         window.addDone(isGone);

@@ -7,12 +7,14 @@
  * more than that.
  */
 import type { Message } from '../protocol/message.js';
+import { SENT_AHEAD_MAX } from '../store/store.js';
 import { Outbox } from './outbox.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import {
   DONE,
   GONE,
   IDS,
+  packetIdOf,
   QOS_SHIFT,
   QUEUED,
   RELEASED,
@@ -26,6 +28,10 @@ export class QueueWindow extends Outbox {
   isHeld = false;
   /** Below it messages may have been sent on earlier connections. */
   private sentBefore = 1;
+  /** Numbers from here on are not sent, see `SENT_AHEAD_MAX`. */
+  private sendBelow: number;
+  /** Messages that lapsed and whose PUBREL is still to go out. */
+  lapsed = 0;
 
   constructor(firstSeq: number, sentBefore: number) {
     super();
@@ -33,6 +39,7 @@ export class QueueWindow extends Outbox {
     this.nextSeq = firstSeq;
     this.endSeq = firstSeq;
     this.sentBefore = sentBefore;
+    this.sendBelow = sentBefore + SENT_AHEAD_MAX;
   }
 
   /** Messages below were sent, now or earlier, and must not give way to newer ones. */
@@ -41,7 +48,14 @@ export class QueueWindow extends Outbox {
   }
 
   override peek(entry: OutboxEntry, inflightMax: number): boolean {
-    return !this.isHeld && super.peek(entry, inflightMax);
+    return !this.isHeld && super.peek(entry, inflightMax) && entry.seq < this.sendBelow;
+  }
+
+  /** The store knows that what is below was sent; true: so more may be sent now. */
+  onSentKnown(nextSeq: number): boolean {
+    const wasShut = this.nextSeq >= this.sendBelow;
+    this.sendBelow = Math.max(this.sendBelow, nextSeq + SENT_AHEAD_MAX);
+    return wasShut && this.nextSeq < this.sendBelow;
   }
 
   /** The message just added may have been sent on an earlier connection: it goes out with DUP. */
@@ -50,12 +64,73 @@ export class QueueWindow extends Outbox {
     this.flags[seq & this.mask]! |= WAS_SENT;
   }
 
-  /** Adds a QoS 2 message of which only PUBCOMP is missing. */
-  addReleased(): void {
+  /** Adds a QoS 2 message of which only PUBCOMP is missing. @param isGone as in `addDone` */
+  addReleased(isGone: boolean): void {
     const slot = this.addSlot();
-    this.flags[slot] = RELEASED | (2 << QOS_SHIFT) | WAS_SENT;
+    this.flags[slot] = RELEASED | (2 << QOS_SHIFT) | WAS_SENT | (isGone ? GONE : 0);
     this.inflight++;
     if (this.nextSeq === this.endSeq - 1) this.nextSeq++;
+  }
+
+  /**
+   * Adds a message that the store has not any more, and that the client may have: of QoS 2, it
+   * waits for PUBREL. It has no message, and is not in flight before its turn comes.
+   */
+  addLapsed(): void {
+    const slot = this.addSlot();
+    this.flags[slot] = SENT | (2 << QOS_SHIFT) | WAS_SENT | GONE;
+    this.lapsed++;
+    if (this.nextSeq === this.endSeq - 1) this.nextSeq++;
+  }
+
+  /**
+   * Identifier of the next message that lapsed, once PUBREC has come for all before it that the
+   * client has: it may take messages over at PUBREL, and in order [MQTT-4.6.0-4]. 0: there is none.
+   */
+  releaseLapsed(): number {
+    if (this.lapsed === 0) return 0;
+    for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
+      const slot = seq & this.mask;
+      const flags = this.flags[slot]!;
+      if (!isWithClient(flags) || (flags & STATE) === RELEASED) continue;
+      // Of what lapsed there is no message.
+      if (this.messages[slot] !== null) return 0;
+      this.flags[slot] = (flags & ~STATE) | RELEASED;
+      this.lapsed--;
+      this.inflight++;
+      return packetIdOf(seq);
+    }
+    return 0;
+  }
+
+  override onPubrec(packetId: number): boolean {
+    this.onLapsedPubrec(packetId);
+    return super.onPubrec(packetId);
+  }
+
+  override onPubrecRefused(packetId: number): boolean {
+    this.onLapsedPubrec(packetId);
+    return super.onPubrecRefused(packetId);
+  }
+
+  /** PUBREC of a message that lapsed: the client has it, whatever lies before it. */
+  private onLapsedPubrec(packetId: number): void {
+    if (this.lapsed === 0) return;
+    const seq = this.seqNear(packetId);
+    const slot = seq & this.mask;
+    if (seq >= this.nextSeq || (this.flags[slot]! & STATE) !== SENT) return;
+    if (this.messages[slot] !== null) return;
+    this.lapsed--;
+    this.inflight++;
+  }
+
+  /** QoS 2 messages that the client was sent, and that are not done; ascending. */
+  withClient(): number[] {
+    const seqs: number[] = [];
+    for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
+      if (isWithClient(this.flags[seq & this.mask]!)) seqs.push(seq);
+    }
+    return seqs;
   }
 
   /** True while a number more may be added. */
@@ -76,8 +151,10 @@ export class QueueWindow extends Outbox {
     const slot = seq & this.mask;
     if (seq < this.firstSeq || seq >= this.endSeq) return null;
     // Sent before the store heard of it: it is lost if the client does not acknowledge it now.
-    if ((this.flags[slot]! & STATE) === SENT) this.flags[slot]! |= GONE;
-    if ((this.flags[slot]! & (STATE | WAS_SENT)) !== QUEUED) return null;
+    if ((this.flags[slot]! & (STATE | WAS_SENT)) !== QUEUED) {
+      if ((this.flags[slot]! & STATE) !== DONE) this.flags[slot]! |= GONE;
+      return null;
+    }
     const message = this.messages[slot]!;
     this.queued--;
     this.queuedBytes -= message.payloadLength;
@@ -87,12 +164,13 @@ export class QueueWindow extends Outbox {
     return message;
   }
 
-  /** Messages in flight that the store has given up: nobody can send them again. */
+  /** Messages that were sent and that the store has given up: nobody can send them again. */
   lostInFlight(): Message[] {
     const lost: Message[] = [];
-    for (let seq = this.firstSeq; seq < this.nextSeq; seq++) {
+    for (let seq = this.firstSeq; seq < this.endSeq; seq++) {
       const slot = seq & this.mask;
-      if ((this.flags[slot]! & (STATE | GONE)) === (SENT | GONE)) lost.push(this.messages[slot]!);
+      const message = this.messages[slot];
+      if ((this.flags[slot]! & GONE) !== 0 && message) lost.push(message);
     }
     return lost;
   }
@@ -129,4 +207,11 @@ export class QueueWindow extends Outbox {
     if (this.groups !== null) this.groups[slot] = null;
     return slot;
   }
+}
+
+/** True for QoS 2 that was sent, now or earlier, and is not done. */
+function isWithClient(flags: number): boolean {
+  if (((flags >>> QOS_SHIFT) & 3) !== 2) return false;
+  const state = flags & STATE;
+  return state === SENT || state === RELEASED || (state === QUEUED && (flags & WAS_SENT) !== 0);
 }

@@ -8,6 +8,10 @@
  * store did not know to be done, no more went out than may be in flight and unsettled together.
  * "Perhaps" means DUP: it says that this might be a repetition, and what is one must have it
  * [MQTT-3.3.1-1].
+ *
+ * Of what lapsed the message is gone. A client that has it waits for PUBREL, and to one that has
+ * it not PUBREL says nothing. PUBREC of a later message was known only after its own, so what lies
+ * before a released one is as good as released.
  */
 import type { Limits } from '../config/limits.js';
 import type { Claim } from '../store/store.js';
@@ -19,18 +23,31 @@ export type Sent = (typeof Sent)[keyof typeof Sent];
 export class Resumed {
   readonly done: Set<number>;
   readonly released: Set<number>;
+  /** See `Claim.lapsed`: those whose PUBREC is not known. */
+  readonly lapsed: Set<number>;
+  /** Nothing of this is about a number below. */
+  readonly firstSeq: number;
   /** Messages from here on were not sent. */
   readonly unsentSeq: number;
   /** One past the last number that any of this is about. */
   readonly endSeq: number;
   private readonly nextSeq: number;
+  /** Only a client that gets QoS 2 can wait for PUBREL. */
+  private readonly hasQos2: boolean;
   /** Messages that are not done and may have been sent, beyond those that were asked about. */
   private left: number;
 
-  constructor({ done, released, nextSeq, unsentSeq }: Claim, limits: Limits) {
-    const last = Math.max(done.at(-1) ?? 0, released.at(-1) ?? 0);
+  constructor(claim: Claim, limits: Limits) {
+    const { done, nextSeq, unsentSeq, subscriptions } = claim;
+    this.hasQos2 = subscriptions.some(({ options }) => (options & 3) === 2);
+    const lapsed = this.hasQos2 ? claim.lapsed : [];
+    const lastReleased = claim.released.at(-1) ?? 0;
+    const last = Math.max(done.at(-1) ?? 0, lastReleased, lapsed.at(-1) ?? 0);
+    const released = [...claim.released, ...lapsed.filter((seq) => seq < lastReleased)];
     this.done = new Set(done);
-    this.released = new Set(released);
+    this.released = new Set(released.sort((a, b) => a - b));
+    this.lapsed = new Set(lapsed.filter((seq) => seq > lastReleased));
+    this.firstSeq = Math.min(claim.firstSeq, released[0] ?? Infinity, lapsed[0] ?? Infinity);
     this.nextSeq = nextSeq;
     this.unsentSeq = unsentSeq;
     this.endSeq = Math.max(unsentSeq, last + 1);
@@ -43,6 +60,14 @@ export class Resumed {
     if (isLeft) this.left--;
     if (seq < this.nextSeq) return Sent.Yes;
     return isLeft && seq < this.unsentSeq ? Sent.Perhaps : Sent.No;
+  }
+
+  /** What lapsed since the claim, of what was sent before it. */
+  onLapsed(seqs: readonly number[]): void {
+    if (!this.hasQos2) return;
+    for (const seq of seqs) {
+      if (seq < this.unsentSeq && !this.released.has(seq)) this.lapsed.add(seq);
+    }
   }
 
   /** Whether any message from `seq` on, up to which all were asked about, may have been sent. */

@@ -1,5 +1,6 @@
 /** What a durable session does with what its store tells it. */
 
+import { PUBREL_BYTE } from '../protocol/publish-writer.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import { isShared, parseSharedFilter } from '../protocol/topic.js';
 import type { QueueLimits } from '../store/store.js';
@@ -76,6 +77,10 @@ class SessionEvents implements StoredSessionEvents {
 
   onDropped(message: Parameters<StoredSessionEvents['onDropped']>[0]): void {
     this.context.dropFor(DropReason.QueueFull, message, this.session);
+  }
+
+  onReleased(packetId: number): void {
+    this.session.sender?.acknowledge(PUBREL_BYTE, packetId);
   }
 
   onUnreadable(seq: number, error: Error): void {

@@ -9,6 +9,8 @@ export interface StoredSessionEvents {
   onQueued(): void;
   /** The queue did not take it, or gave it up for a newer one; null: it is not at hand. */
   onDropped(message: Message | null): void;
+  /** PUBREL may go out for a message of which only its identifier is left. */
+  onReleased(packetId: number): void;
   /** What is stored of a message is damaged. */
   onUnreadable(seq: number, error: Error): void;
   /** Somebody else owns the session now, or it is gone. */

@@ -17,14 +17,12 @@ import { ITEM_BYTES, type Journal } from './journal.js';
 import type { LazySession } from './lazy-settles.js';
 import type { OutboxEntry } from './outbox-entry.js';
 import type { Pausable } from './pressure.js';
+import { Progress } from './progress.js';
 import { type FeedOwner, QueueFeed } from './queue-feed.js';
 import type { QueueWindow } from './queue-window.js';
 import type { SharedGroup } from './shared-group.js';
 import type { StoredSessionEvents } from './stored-session-events.js';
 import type { TopicTable } from './topics.js';
-
-/** Acknowledgements are written with the next write, or when so many have come. */
-const SETTLED_MAX = 64;
 
 export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySession {
   readonly clientId: string;
@@ -35,10 +33,7 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
   isLazy = false;
   feed: QueueFeed | null = null;
   private draft: Draft | null = null;
-  /** Messages of the window that are done, and the store does not know it. */
-  private unwritten = 0;
-  /** Those, and those of which the store was told and has not answered. */
-  private unsettled = 0;
+  private readonly progress = new Progress();
   /** Messages in the queue, not done, while the client is not here. */
   private left = 0;
   private nextNumber = 1;
@@ -95,6 +90,7 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
     this.endSeq = Math.max(this.endSeq, claim.endSeq);
     this.nextNumber = claim.nextNumber;
     this.feed = new QueueFeed(claim, this, this.journal, this.topics);
+    this.progress.begin(claim.nextSeq);
     this.feed.refill();
     return this.feed.window;
   }
@@ -173,6 +169,7 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
     const draft = this.begin();
     if (this.feed !== null) draft.release(this.feed.window.seqOf(packetId));
     this.whenSafe(whenSafe);
+    this.releaseLapsed();
   }
 
   /** @param subscription null: there is none any more */
@@ -207,19 +204,21 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
   }
 
   settle(): void {
-    if (this.unwritten > 0) this.begin();
+    if (this.progress.hasMore) this.begin();
   }
 
   /** So many messages of the window are done; written lazily. */
   onSettled(count: number): void {
     this.onSkipped(count);
+    this.releaseLapsed();
     this.refill();
   }
 
   /** The message of an entry was not sent, since its client may not read it. */
   onWithheld({ seq, qos, dup }: OutboxEntry): void {
-    if (dup && qos === 2) this.begin().release(seq);
-    else this.onSettled(1);
+    if (!dup || qos < 2) this.onSettled(1);
+    else this.begin().release(seq);
+    this.releaseLapsed();
   }
 
   /** PUBCOMP of a released message that the window has not reached yet. */
@@ -230,7 +229,10 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
   }
 
   refill(): void {
-    this.feed?.refill();
+    const { feed } = this;
+    if (feed === null) return;
+    if (this.progress.isDue(feed)) this.begin();
+    feed.refill();
   }
 
   /** The turn's write for the session, for the journal. */
@@ -248,15 +250,16 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
   }
 
   onFed(): void {
+    this.releaseLapsed();
     this.events.onQueued();
   }
 
   onSkipped(count: number): void {
-    this.unwritten += count;
-    this.unsettled += count;
-    if (this.unwritten >= SETTLED_MAX) this.begin();
+    const { feed } = this;
+    if (feed === null) return;
+    this.progress.onDone(count, feed, this.journal.limits.unsettledMessagesMax);
+    if (this.progress.isDue(feed)) this.begin();
     else this.journal.settleSoon(this);
-    if (this.isBehind) this.feed!.window.isHeld = true;
   }
 
   onUnsure(message: Message): void {
@@ -285,42 +288,41 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
     this.left = this.feed?.left ?? this.left;
     for (const message of this.feed?.end() ?? []) this.events.onDropped(message);
     this.feed = null;
-    this.unwritten = 0;
-    this.unsettled = 0;
+    this.progress.begin(0);
   }
 
-  /** Nothing more is sent: how much was, a crash must not leave open beyond a known number. */
-  private get isBehind(): boolean {
-    return this.unsettled >= this.journal.limits.unsettledMessagesMax;
+  /** PUBREL goes out for what lapsed, as far as its turn has come. */
+  private releaseLapsed(): void {
+    const { feed } = this;
+    while (feed !== null && feed.window.lapsed > 0) {
+      const packetId = feed.window.releaseLapsed();
+      if (packetId === 0) return;
+      // Behind those whose PUBREC is on its way to the store.
+      this.whenSafe(() => {
+        if (this.feed === feed) this.events.onReleased(packetId);
+      });
+    }
   }
 
   private disconnect(expiresAtMs: number, will: Buffer | null, willAtMs: number): void {
     const draft = this.begin();
-    draft.disconnect = { expiresAtMs, will, willAtMs, isUnsure: this.feed?.isUnsure ?? true };
+    const isUnsure = this.feed?.isUnsure ?? true;
+    const inFlight = this.feed?.withClient ?? [];
+    draft.disconnect = { expiresAtMs, will, willAtMs, isUnsure, inFlight };
     if (will !== null) this.journal.weigh(draft, will.length);
     this.settleInto(draft);
     this.abandon();
   }
 
   private settleInto(draft: Draft): void {
-    const { feed, window } = this;
-    if (feed === null || window === null) return;
-    draft.nextSeq = window.sentEndSeq;
-    if (this.unwritten === 0) return;
-    draft.settles += this.unwritten;
-    draft.settlesFor = feed;
-    this.unwritten = 0;
-    draft.settled = {
-      firstSeq: window.firstSeq,
-      done: [...window.doneSeqs(), ...feed.doneBeyond()],
-    };
+    if (this.feed !== null) this.progress.tell(draft, this.feed);
   }
 
   onWritten(draft: Draft, outcome: WriteOutcome): void {
     this.journal.onSafe(draft.bytes);
     this.underway -= draft.append.length;
     if (outcome.status === WriteStatus.Done) {
-      if (draft.settles > 0 && draft.settlesFor === this.feed) this.onCaughtUp(draft.settles);
+      this.onTold(draft);
       this.onAppended(draft, outcome);
       for (const then of draft.whenSafe) then();
     } else {
@@ -341,13 +343,12 @@ export class StoredSession implements FeedOwner, DraftOwner, QueueOwner, LazySes
     }
   }
 
-  /** The store knows of so many more that they are done. */
-  private onCaughtUp(count: number): void {
-    this.unsettled -= count;
-    const window = this.window!;
-    if (!window.isHeld || this.isBehind) return;
-    window.isHeld = false;
-    this.events.onQueued();
+  /** The store knows how far the client has come. */
+  private onTold(draft: Draft): void {
+    const { feed, progress } = this;
+    if (feed === null || draft.tells !== feed) return;
+    const { unsettledMessagesMax } = this.journal.limits;
+    if (progress.onTold(draft, feed, unsettledMessagesMax)) this.events.onQueued();
   }
 
   private onAppended({ append, ends }: Draft, outcome: WriteOutcome): void {

@@ -1,4 +1,4 @@
-/** How a message leaves the queue of a client that may no longer read it. */
+/** How a message leaves the queue of a client that may no longer read it, or cannot take it. */
 import { PUBREL_BYTE } from '../protocol/publish-writer.js';
 import type { Outbox } from './outbox.js';
 import type { OutboxEntry } from './outbox-entry.js';

@@ -1,5 +1,5 @@
 /** What every store answers, and asks itself, in the same way. */
-import type { Claim, SessionWrite, WriteOutcome, WriteStatus } from './store.js';
+import type { Claim, QueueRead, SessionWrite, WriteOutcome, WriteStatus } from './store.js';
 
 /** A claim of a client whose session ends with its connection. */
 export const nothingStored: Claim = Object.freeze({
@@ -9,6 +9,7 @@ export const nothingStored: Claim = Object.freeze({
   firstSeq: 1,
   done: [],
   released: [],
+  lapsed: [],
   endSeq: 1,
   nextSeq: 1,
   unsentSeq: 1,
@@ -17,6 +18,11 @@ export const nothingStored: Claim = Object.freeze({
   nextNumber: 1,
   lastWill: null,
 });
+
+/** A read of a session that is not there. */
+export function nothingRead(fromSeq: number): QueueRead {
+  return { records: [], nextSeq: fromSeq, lapsed: [] };
+}
 
 /** A write that changes nothing yet. */
 export function emptyWrite(clientId: string): SessionWrite {

@@ -78,6 +78,12 @@ export interface Settled {
   readonly done: readonly number[];
 }
 
+/**
+ * The owner sends nothing that is so far beyond the last `nextSeq` which it knows to be safe. So it
+ * is known of what gives way whether a client can have been sent it.
+ */
+export const SENT_AHEAD_MAX = 4_096;
+
 /** The end of a connection, of which the session remains; without one, its end is another one. */
 export interface Disconnect {
   /** `Store.wallMs` at which the session ends; Infinity: never. */
@@ -87,6 +93,11 @@ export interface Disconnect {
   readonly willAtMs: number;
   /** More may have been sent than `nextSeq` says, before this connection: `unsentSeq` stays. */
   readonly isUnsure: boolean;
+  /**
+   * QoS 2 messages that the client was sent, and that are not done: no others stay in
+   * `Claim.lapsed`, unless `isUnsure`.
+   */
+  readonly inFlight: readonly number[];
 }
 
 /**
@@ -226,6 +237,13 @@ export interface Claim {
   readonly done: readonly number[];
   /** Released outbound messages from `firstSeq` on, ascending. */
   readonly released: readonly number[];
+  /**
+   * Messages that gave way although the client may have been sent them, and that are not known to
+   * be done; ascending, `firstSeq` may have passed them. The store learns late what is sent: what
+   * gives way while a client is connected may be on its way to it. Of one of QoS 2 the client then
+   * waits for PUBREL, and until it comes holds an identifier that a later message will get.
+   */
+  readonly lapsed: readonly number[];
   /** Number that the next message gets. */
   readonly endSeq: number;
   /** See `SessionWrite.nextSeq`: those below were sent. */
@@ -260,6 +278,8 @@ export interface QueueRead {
   readonly records: readonly QueuedRecord[];
   /** Where the next read begins; `endSeq` of the queue when there is no more. */
   readonly nextSeq: number;
+  /** As `Claim.lapsed`: those among the numbers that the read passed. */
+  readonly lapsed: readonly number[];
 }
 
 /** A durable session without a connection, as it is loaded at the start. */

@@ -6,6 +6,7 @@ import { OutboxEntry } from '../../src/broker/outbox-entry.js';
 import { packetIdOf } from '../../src/broker/outbox-flags.js';
 import { QueueWindow } from '../../src/broker/queue-window.js';
 import type { Message } from '../../src/protocol/message.js';
+import { SENT_AHEAD_MAX } from '../../src/store/store.js';
 import { messageTo } from './support/builders.js';
 
 const test = suite('queue window');
@@ -41,10 +42,67 @@ test('what an earlier connection sent is not given up before it goes out again',
 
 test('PUBCOMP of released messages empties a window in which nothing waits', () => {
   const window = new QueueWindow(5, 8);
-  for (let n = 0; n < 3; n++) window.addReleased();
+  for (let n = 0; n < 3; n++) window.addReleased(false);
   assert.is(window.inflight, 3);
   for (const packetId of [6, 5, 7]) assert.ok(window.onPubcomp(packetId));
   assert.equal([window.firstSeq, window.nextSeq, window.endSeq], [8, 8, 8]);
+});
+
+test('what lapsed is released once PUBREC has come for what lies before it', () => {
+  const window = new QueueWindow(1, 1);
+  const entry = new OutboxEntry();
+  window.addLapsed();
+  for (const [qos, wasSent] of [
+    [2, true],
+    [2, false],
+    [1, true],
+  ] as const) {
+    const seq = window.add(messageTo('a', 'x'), qos, false, null, null);
+    if (wasSent) window.markSent(seq);
+  }
+  window.addLapsed();
+  window.addLapsed();
+  assert.equal([window.lapsed, window.inflight, window.holes], [3, 0, 3]);
+  assert.equal(window.withClient(), [1, 2, 5, 6]);
+  assert.is(window.releaseLapsed(), 1);
+  assert.is(window.releaseLapsed(), 0, 'the second one is to go out again');
+  assert.ok(window.peek(entry, 10));
+  window.becomeSent(entry);
+  assert.is(window.releaseLapsed(), 0, 'its PUBREC has not come');
+  assert.ok(window.onPubrec(2));
+  assert.equal([window.releaseLapsed(), window.releaseLapsed(), window.releaseLapsed()], [5, 6, 0]);
+  assert.equal([window.lapsed, window.inflight], [0, 4]);
+  for (const packetId of [1, 6, 5, 2]) assert.ok(window.onPubcomp(packetId));
+  assert.equal(window.doneSeqs(), [5, 6], 'the store is told');
+  assert.equal(window.lostInFlight(), []);
+});
+
+test('PUBREC of what lapsed counts, if the client sends it [MQTT-4.3.3-8]', () => {
+  const window = new QueueWindow(1, 1);
+  for (let seq = 1; seq <= 3; seq++) window.addLapsed();
+  assert.ok(window.onPubrec(2));
+  assert.ok(window.onPubrecRefused(3));
+  assert.equal([window.lapsed, window.inflight], [1, 1]);
+  assert.is(window.releaseLapsed(), 1);
+  assert.ok(window.onPubcomp(1));
+  assert.ok(window.onPubcomp(2));
+  assert.equal([window.lapsed, window.inflight, window.firstSeq], [0, 0, 4]);
+});
+
+test('no more goes out than the store can know to be sent', () => {
+  const { window } = filled(SENT_AHEAD_MAX + 10);
+  const entry = new OutboxEntry();
+  const pump = (): number => {
+    while (window.peek(entry, IDS)) window.becomeSent(entry);
+    return window.nextSeq;
+  };
+  assert.is(pump(), SENT_AHEAD_MAX + 1);
+  assert.not(window.onSentKnown(1), 'nothing new');
+  assert.ok(window.onSentKnown(4));
+  assert.is(pump(), SENT_AHEAD_MAX + 4);
+  assert.ok(window.onSentKnown(100));
+  assert.is(pump(), SENT_AHEAD_MAX + 11);
+  assert.not(window.onSentKnown(101), 'it is open');
 });
 
 test('a window that is all holes is empty, and takes up no room', () => {
@@ -101,7 +159,7 @@ class Checked {
     if (message !== null) {
       window.add(message, qos, false, null, null);
       if (wasSent) window.markSent(seq);
-    } else if (kind === 'released') window.addReleased();
+    } else if (kind === 'released') window.addReleased(false);
     else window.addDone(kind === 'gone');
   }
 

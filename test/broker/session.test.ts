@@ -302,6 +302,26 @@ test('too large for the receiver: dropped as if sent [MQTT-3.1.2-24] [MQTT-3.1.2
   }
 });
 
+test('too large for the next connection: QoS 2 that was sent is released [MQTT-4.3.3-12]', () => {
+  const broker = new FakeBroker();
+  const publisher = offline(broker);
+  publishAll(publisher, ['x'.repeat(100), 'small'], 2);
+  const first = durable(broker);
+  assert.is(first.take('publish').length, 2);
+  first.drop();
+  const second = durable(broker, { properties: { maximumPacketSize: 60 } });
+
+  assert.equal(second.takePayloads(), ['small']);
+  assert.is(second.takeFirst('pubrel').messageId, 1);
+  assert.equal(droppedOf(broker, DropReason.TooLargeForReceiver), [1, 1]);
+  second.acknowledge('pubcomp', 1);
+  second.acknowledge('pubrec', 2);
+  second.acknowledge('pubcomp', 2);
+  second.drop();
+  const third = durable(broker);
+  assert.equal([third.take('pubrel'), third.take('publish')], [[], []]);
+});
+
 test('Maximum Packet Size holds for QoS 0, with identifiers and aliases as well', () => {
   const broker = new FakeBroker();
   const maximumPacketSize = 100;

@@ -36,6 +36,12 @@ const found: readonly (readonly [seed: number, brokers?: number])[] = [
   [10_108],
   [10_152],
   [10_405],
+  [247],
+  [845],
+  [1325],
+  [1487],
+  [1516],
+  [1788],
 ];
 
 const test = suite('simulation');

@@ -64,6 +64,7 @@ export class DiskSession {
     if (lists.done.length > 0) queue.done = new Set(lists.done);
     if (lists.released.length > 0) queue.released = new Set(lists.released);
     if (lists.gaps.length > 0) queue.gaps = [...lists.gaps];
+    if (lists.lapsed.length > 0) queue.lapsed = new Set(lists.lapsed);
   }
 
   hold(packetId: number, number: number): void {
@@ -92,8 +93,13 @@ export class DiskSession {
   }
 
   get lists(): SessionLists {
-    const { done, released, gaps } = this.queue;
-    return { done: ascending(done), released: ascending(released), gaps: gaps ?? [] };
+    const { done, released, gaps, lapsed } = this.queue;
+    return {
+      done: ascending(done),
+      released: ascending(released),
+      gaps: gaps ?? [],
+      lapsed: ascending(lapsed),
+    };
   }
 
   get heldIds(): HeldId[] {

@@ -14,6 +14,7 @@ import { assert } from '../../base/assert.js';
 import type { Clock } from '../../base/clock.js';
 import { BrokerError, messageOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { nothingRead } from '../answers.js';
 import type {
   Batch,
   Claim,
@@ -161,7 +162,7 @@ export class DiskStore implements Store {
     const { table, database } = this.partsOf();
     if (this.failure !== null) throw this.away();
     const session = table.sessions.get(clientId);
-    if (session === undefined) return { records: [], nextSeq: fromSeq };
+    if (session === undefined) return nothingRead(fromSeq);
     const read = this.guarded(() => readQueue(session, database, fromSeq, bytesMax));
     if (read === null) throw this.away();
     return read;

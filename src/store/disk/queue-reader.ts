@@ -18,7 +18,7 @@ export function readQueue(
   const { number, queue } = session;
   const reader = new QueueReader(queue, fromSeq, bytesMax);
   const { seq } = reader;
-  if (seq >= queue.safeEndSeq) return { records: [], nextSeq: seq };
+  if (seq >= queue.safeEndSeq) return reader.nothing;
   if (seq < queue.storedEnd) {
     const first = database.entryAt(number, seq);
     if (first !== null && !reader.take(first.firstSeq, first.bytes, 0, false)) return reader.result;
@@ -35,6 +35,7 @@ export function readQueue(
 
 class QueueReader {
   readonly seq: number;
+  private readonly fromSeq: number;
   /** True when there is no room for the next record. */
   isFull = false;
   private nextSeq: number;
@@ -45,13 +46,27 @@ class QueueReader {
 
   constructor(queue: SessionQueue, fromSeq: number, bytesMax: number) {
     this.queue = queue;
+    this.fromSeq = fromSeq;
     this.seq = Math.max(fromSeq, queue.firstSeq);
     this.nextSeq = queue.safeEndSeq;
     this.bytesMax = bytesMax;
   }
 
   get result(): QueueRead {
-    return { records: this.records, nextSeq: this.nextSeq };
+    return this.resultTo(this.nextSeq);
+  }
+
+  /** There is nothing to read. */
+  get nothing(): QueueRead {
+    return this.resultTo(this.seq);
+  }
+
+  private resultTo(nextSeq: number): QueueRead {
+    const lapsed: number[] = [];
+    for (const seq of this.queue.lapsed ?? []) {
+      if (seq >= this.fromSeq && seq < nextSeq) lapsed.push(seq);
+    }
+    return { records: this.records, nextSeq, lapsed: lapsed.sort((a, b) => a - b) };
   }
 
   /**

@@ -13,6 +13,7 @@
 import {
   type Append,
   type QueueLimits,
+  SENT_AHEAD_MAX,
   type Settled,
   Taken,
   type WriteOutcome,
@@ -50,9 +51,11 @@ export class SessionQueue {
   released: Set<number> | null = null;
   /** First and end of each run of messages that gave way, ascending. */
   gaps: number[] | null = null;
+  /** See `Claim.lapsed`. */
+  lapsed: Set<number> | null = null;
   /** Ascending; null: none. */
   recent: Entry[] | null = null;
-  /** `done`, `released` or `gaps` are not as they are stored. */
+  /** `done`, `released`, `gaps` or `lapsed` are not as they are stored. */
   hasNewLists = false;
   hasNewGaps = false;
   private readonly number: number;
@@ -86,7 +89,15 @@ export class SessionQueue {
       this.done.add(seq);
       this.hasNewLists = true;
     }
+    for (const seq of this.lapsed ?? []) {
+      if (seq < firstSeq || done.includes(seq)) this.dropLapsed(seq);
+    }
     this.advance();
+  }
+
+  /** Of those that lapsed, these are still in flight, and no others. */
+  keepLapsed(inFlight: readonly number[]): void {
+    for (const seq of this.lapsed ?? []) if (!inFlight.includes(seq)) this.dropLapsed(seq);
   }
 
   /** Messages below were sent. */
@@ -106,10 +117,13 @@ export class SessionQueue {
   /**
    * Gives numbers to the messages that are taken, and calls `take` with those. The numbers of those
    * that gave way for them are in the outcome; `dropped` may be among the new ones.
+   *
+   * @param mayBeSentTo below, messages may be with the client that `nextSeq` does not tell of
    */
   append(
     messages: readonly Append[],
     limits: QueueLimits | null,
+    mayBeSentTo: number,
     take: (firstSeq: number, taken: readonly Append[]) => void,
   ): WriteOutcome {
     const firstSeq = this.endSeq;
@@ -134,6 +148,9 @@ export class SessionQueue {
       this.endSeq++;
     }
     if (accepted.length > 0) take(firstSeq, accepted);
+    // A message of this very write cannot have been sent.
+    const sentEnd = Math.min(mayBeSentTo, firstSeq, this.nextSeq + SENT_AHEAD_MAX);
+    for (const seq of dropped) if (seq < sentEnd) this.addLapsed(seq);
     if (dropped.length > 0) this.advance();
     const areAllTaken = accepted.length === messages.length;
     return { status, firstSeq, taken: areAllTaken ? null : taken, dropped, lost: 0 };
@@ -166,6 +183,17 @@ export class SessionQueue {
   rest(): void {
     this.sizes = null;
     this.sizesEnd = 0;
+  }
+
+  private addLapsed(seq: number): void {
+    this.lapsed ??= new Set();
+    this.lapsed.add(seq);
+    this.hasNewLists = true;
+  }
+
+  private dropLapsed(seq: number): void {
+    this.lapsed!.delete(seq);
+    this.hasNewLists = true;
   }
 
   private isDone(seq: number): boolean {

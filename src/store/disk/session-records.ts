@@ -6,7 +6,8 @@
  *                   interval · u32 will delay · f64 end of the session · f64 time of the will ·
  *                   [seq where the queue ended when the client was lost] · will
  *     state         seven numbers of six bytes, see `SessionState`; written with nearly every turn
- *     lists         u32 count and seqs: done · released · gaps, as pairs of first and end
+ *     lists         u32 count and seqs: done · released · gaps, as pairs of first and end · lapsed,
+ *                   which may be missing
  *     held          u32 count, then u16 packet identifier and number of six bytes each
  *     subscription  u8 options · u32 identifier · filter
  */
@@ -57,6 +58,7 @@ export interface SessionLists {
   readonly done: readonly number[];
   readonly released: readonly number[];
   readonly gaps: readonly number[];
+  readonly lapsed: readonly number[];
 }
 
 export function encodeIdentity({ clientId, info }: Identity): Buffer {
@@ -144,11 +146,11 @@ export function readState(bytes: Buffer): SessionState {
   };
 }
 
-export function encodeLists({ done, released, gaps }: SessionLists): Buffer {
-  const count = done.length + released.length + gaps.length;
-  const bytes = Buffer.allocUnsafe(3 * 4 + count * SIX);
+export function encodeLists({ done, released, gaps, lapsed }: SessionLists): Buffer {
+  const count = done.length + released.length + gaps.length + lapsed.length;
+  const bytes = Buffer.allocUnsafe(4 * 4 + count * SIX);
   let at = 0;
-  for (const list of [done, released, gaps]) {
+  for (const list of [done, released, gaps, lapsed]) {
     at = bytes.writeUInt32BE(list.length, at);
     for (const seq of list) at = writeSix(bytes, seq, at);
   }
@@ -158,12 +160,13 @@ export function encodeLists({ done, released, gaps }: SessionLists): Buffer {
 export function decodeLists(bytes: Buffer): SessionLists {
   let at = 0;
   const next = (): number[] => {
+    if (at === bytes.length) return [];
     const list = new Array<number>(bytes.readUInt32BE(at));
     at += 4;
     for (let index = 0; index < list.length; index++, at += SIX) list[index] = readSix(bytes, at);
     return list;
   };
-  return { done: next(), released: next(), gaps: next() };
+  return { done: next(), released: next(), gaps: next(), lapsed: next() };
 }
 
 export function encodeHeld(held: ReadonlyMap<number, number>): Buffer {

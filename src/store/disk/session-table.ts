@@ -95,6 +95,7 @@ export class SessionTable {
       firstSeq: queue.firstSeq,
       done: lists.done,
       released: lists.released,
+      lapsed: lists.lapsed,
       endSeq: queue.endSeq,
       nextSeq: queue.nextSeq,
       unsentSeq: Math.max(queue.nextSeq, session.fate.lostAtSeq),
@@ -117,14 +118,16 @@ export class SessionTable {
     const { queue } = session;
     session.settle(write.settled, write.nextSeq, write.released);
     if (write.held.length > 0) this.hold(session, write);
-    const outcome = queue.append(write.append, write.limits, (firstSeq, taken) =>
+    const mayBeSentTo = lostAtSeqOf(session);
+    const outcome = queue.append(write.append, write.limits, mayBeSentTo, (firstSeq, taken) =>
       this.enqueue(session, firstSeq, taken),
     );
     if (write.forgotten.length > 0) this.forget(session, write.forgotten);
     for (const one of write.subscribed) this.subscribe(session, one);
     for (const filter of write.unsubscribed) this.unsubscribe(session, filter);
     if (write.disconnect !== null) {
-      const { expiresAtMs, will, willAtMs, isUnsure } = write.disconnect;
+      const { expiresAtMs, will, willAtMs, isUnsure, inFlight } = write.disconnect;
+      if (!isUnsure) queue.keepLapsed(inFlight);
       const isExact = session.fate.isConnected && !isUnsure;
       const lostAtSeq = isExact ? 0 : session.fate.lostAtSeq;
       const fate = { ...session.fate, isConnected: false, expiresAtMs, willAtMs, lostAtSeq };

@@ -12,6 +12,7 @@ import {
   type QueuedRecord,
   type QueueLimits,
   type QueueRead,
+  SENT_AHEAD_MAX,
   type SessionWrite,
   type Settled,
   type StoredSession,
@@ -50,6 +51,8 @@ export class MemorySession {
   private lostAtSeq = 0;
   private readonly done = new Set<number>();
   private readonly released = new Set<number>();
+  /** See `Claim.lapsed`. */
+  private readonly lapsed = new Set<number>();
   private readonly held = new Map<number, number>();
   private nextNumber = 1;
 
@@ -86,6 +89,7 @@ export class MemorySession {
       firstSeq: this.firstSeq,
       done: ascending(this.done),
       released: ascending(this.released),
+      lapsed: ascending(this.lapsed),
       endSeq: this.endSeq,
       nextSeq: this.nextSeq,
       unsentSeq: Math.max(this.nextSeq, this.lostAtSeq),
@@ -119,6 +123,7 @@ export class MemorySession {
     for (const one of write.subscribed) this.subscriptions.set(one.filter, one);
     for (const filter of write.unsubscribed) this.subscriptions.delete(filter);
     if (write.disconnect !== null) {
+      if (!write.disconnect.isUnsure) this.keepLapsed(write.disconnect.inFlight);
       if (this.isConnected && !write.disconnect.isUnsure) this.lostAtSeq = 0;
       this.isConnected = false;
       this.expiresAtMs = write.disconnect.expiresAtMs;
@@ -140,7 +145,8 @@ export class MemorySession {
       bytes += message.record.length;
     }
     while (seq < this.endSeq && !this.waiting.has(seq)) seq++;
-    return { records, nextSeq: seq };
+    const lapsed = ascending(this.lapsed).filter((one) => one >= fromSeq && one < seq);
+    return { records, nextSeq: seq, lapsed };
   }
 
   stored(): StoredSession {
@@ -156,6 +162,9 @@ export class MemorySession {
     const end = Math.min(firstSeq, this.endSeq);
     for (let seq = this.firstSeq; seq < end; seq++) this.finish(seq);
     for (const seq of done) if (this.finish(seq)) this.done.add(seq);
+    for (const seq of this.lapsed) {
+      if (seq < firstSeq || done.includes(seq)) this.lapsed.delete(seq);
+    }
     this.advance();
   }
 
@@ -170,6 +179,8 @@ export class MemorySession {
       this.waiting.set(this.endSeq++, message);
       this.waitingBytes += message.payloadBytes;
     }
+    // A message of this very write cannot have been sent.
+    for (const seq of dropped) if (seq < firstSeq && this.mayBeSent(seq)) this.lapsed.add(seq);
     this.advance();
     const areAllTaken = taken.every((one) => one === Taken.Yes);
     return {
@@ -202,6 +213,16 @@ export class MemorySession {
   private oldestUnsent(): number | null {
     for (const seq of this.waiting.keys()) if (seq >= this.nextSeq) return seq;
     return null;
+  }
+
+  /** Whether the client may have been sent a message that the store does not know to be sent. */
+  private mayBeSent(seq: number): boolean {
+    if (seq >= this.nextSeq + SENT_AHEAD_MAX) return false;
+    return this.isConnected || seq < this.lostAtSeq;
+  }
+
+  private keepLapsed(inFlight: readonly number[]): void {
+    for (const seq of this.lapsed) if (!inFlight.includes(seq)) this.lapsed.delete(seq);
   }
 
   /** A message is done, or gave way. False: it was before. */

@@ -7,7 +7,7 @@
  */
 import { assert } from '../../base/assert.js';
 import type { Clock } from '../../base/clock.js';
-import { isMoreThanAppend, messagesOnly, nothingStored, refused } from '../answers.js';
+import { isMoreThanAppend, messagesOnly, nothingRead, nothingStored, refused } from '../answers.js';
 import {
   type Batch,
   type Claim,
@@ -91,7 +91,7 @@ export class MemoryStore implements Store {
     return new Promise((resolve) =>
       this.later(() => {
         const session = this.sessions.get(clientId);
-        resolve(session?.read(fromSeq, bytesMax) ?? { records: [], nextSeq: fromSeq });
+        resolve(session?.read(fromSeq, bytesMax) ?? nothingRead(fromSeq));
       }),
     );
   }

@@ -6,7 +6,7 @@ import { Call } from './call.js';
 import { type CommandBuffer, writeU48 } from './command-buffer.js';
 import { decodeOptions } from './map-entries.js';
 import { CLAIM_HEAD_BYTES, ClaimFlag, claimScript } from './scripts/claim.js';
-import { decodeHeader, numbersOf, rangeOf, rangesOf } from './scripts/header.js';
+import { decodeHeader, numbersIn, numbersOf, rangeOf, rangesOf } from './scripts/header.js';
 import type { LaneTask, SessionLane } from './session-lane.js';
 
 /** What the claim script answered. */
@@ -153,6 +153,7 @@ function decodePresent(
   let header: Buffer | null = null;
   let done: number[] = [];
   let ranges: number[] = [];
+  let lapsed: number[] = [];
   let birth = 0;
   let lostAtSeq = 0;
   let isUnmapped = false;
@@ -164,6 +165,7 @@ function decodePresent(
     else if (name === 'h') header = value;
     else if (name === 'd') done = numbersOf(value.toString());
     else if (name === 'g') ranges = rangesOf(value.toString());
+    else if (name === 'o') lapsed = numbersIn(rangesOf(value.toString()));
     else if (name === 'b') birth = Number(value);
     else if (name === 'u') lostAtSeq = Number(value);
     else if (name === 'p') isUnmapped = true;
@@ -182,6 +184,7 @@ function decodePresent(
     firstSeq,
     done: done.filter((seq) => seq >= firstSeq && rangeOf(seq, ranges) < 0),
     released: released.filter((seq) => seq >= firstSeq && !isOver(seq)),
+    lapsed,
     endSeq,
     nextSeq: Math.max(nextSeq, firstSeq),
     unsentSeq: Math.max(nextSeq, firstSeq, lostAtSeq),

@@ -191,7 +191,7 @@ export class Claims {
       ? Number.POSITIVE_INFINITY
       : this.home.wallMs() + expiryInterval * 1000;
     const never = Number.POSITIVE_INFINITY;
-    const disconnect = { expiresAtMs, will: null, willAtMs: never, isUnsure: true };
+    const disconnect = { expiresAtMs, will: null, willAtMs: never, isUnsure: true, inFlight: [] };
     const { ownership } = this.home;
     // On record under a name that this broker has no more: nobody else takes it off.
     const onDone = () => {

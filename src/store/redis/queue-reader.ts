@@ -1,10 +1,12 @@
 /** Reads a session's queue: entries in steps, as many as a budget of bytes allows. */
+import { nothingRead } from '../answers.js';
 import type { QueuedRecord, QueueRead } from '../store.js';
 import { type Keys, sessionTag } from './keys.js';
 import type { Reader } from './reader.js';
 import {
   decodeHeader,
   HeaderFlag,
+  numbersIn,
   numbersOf,
   rangeOf,
   rangesOf,
@@ -36,22 +38,27 @@ export async function readQueue(
     const [state, entries] = await reader.ask(
       slot,
       [
-        ['HMGET', hash, 'h', 'd', 'g'],
+        ['HMGET', hash, 'h', 'd', 'g', 'o'],
         ['XRANGE', queue, String(window.fromSeq), '+', 'COUNT', String(count)],
       ],
       ASK_MS,
     );
-    const [header, done, gone] = state as readonly (Buffer | null)[];
+    const [header, done, gone, lapsed] = state as readonly (Buffer | null)[];
     const decoded = header === null || header === undefined ? null : decodeHeader(header);
     if (decoded === null || decoded.flags >= HeaderFlag.Ended) {
-      return { records: [], nextSeq: fromSeq };
+      return nothingRead(fromSeq);
     }
     const isOver = window.take(entries as readonly StreamEntry[], count, {
       header: decoded,
       done: new Set(numbersOf(done?.toString() ?? '')),
       ranges: rangesOf(gone?.toString() ?? ''),
     });
-    if (isOver) return { records: window.records, nextSeq: window.fromSeq };
+    if (isOver) {
+      const nextSeq = window.fromSeq;
+      const all = numbersIn(rangesOf(lapsed?.toString() ?? ''));
+      const passed = all.filter((seq) => seq >= fromSeq && seq < nextSeq);
+      return { records: window.records, nextSeq, lapsed: passed };
+    }
     count = window.nextCount();
   }
 }

@@ -6,7 +6,12 @@ import { Call } from './call.js';
 import { type CommandBuffer, writeU48, writeU64 } from './command-buffer.js';
 import { encodeOptions } from './map-entries.js';
 import { MESSAGE_HEAD_BYTES } from './scripts/queue.js';
-import { SEGMENT_HEAD_BYTES, SegmentFlag, sessionScript } from './scripts/session.js';
+import {
+  DISCONNECT_PARTS,
+  SEGMENT_HEAD_BYTES,
+  SegmentFlag,
+  sessionScript,
+} from './scripts/session.js';
 import type { SessionLane } from './session-lane.js';
 import { FORWARD_BYTES } from './tuning.js';
 import { Part, type WriteItem } from './write-item.js';
@@ -38,6 +43,7 @@ export class SessionCall extends Call {
       for (const { filter } of write.subscribed) size += 3 * filter.length + 40;
       for (const filter of write.unsubscribed) size += 3 * filter.length + 20;
       size += write.disconnect?.will?.length ?? 0;
+      size += 6 * (write.disconnect?.inFlight.length ?? 0) + 20;
     }
     this.size = size;
   }
@@ -208,6 +214,7 @@ function encodeItem(out: CommandBuffer, item: WriteItem): void {
     out.text(timeText(write.disconnect.expiresAtMs));
     out.blob(write.disconnect.will ?? Buffer.alloc(0));
     out.text(timeText(write.disconnect.willAtMs));
+    encodeNumbers(out, write.disconnect.inFlight, 6);
   }
   for (const one of write.subscribed) {
     out.text(one.filter);
@@ -243,7 +250,7 @@ function marksField(publisherId: string, sharedFilter: string): string {
 function partsOf(item: WriteItem): number {
   if (item.part === Part.Held) return 5;
   const { disconnect, subscribed, unsubscribed } = item.write;
-  const ofDisconnect = disconnect === null ? 0 : 3;
+  const ofDisconnect = disconnect === null ? 0 : DISCONNECT_PARTS;
   return 5 + ofDisconnect + 2 * subscribed.length + unsubscribed.length + 3 * item.append.length;
 }
 

@@ -216,4 +216,30 @@ test('a burst of QoS 0 through the queue does not leave its publisher paused', a
   assert.equal(subscriber.takePayloads(), ['1', '2', '3', '4', '5', '6', '7', '8', '9']);
 });
 
+test('too large for the next connection: QoS 2 that was sent is released', async () => {
+  const broker = await DurableBroker.start();
+  await broker.subscriber('s', 'a', 2);
+  const publisher = await broker.connect({ clientId: 'p' });
+  await broker.publish(publisher, 'a', 'x'.repeat(100), { qos: 2, messageId: 1 });
+  await broker.publish(publisher, 'a', 'small', { qos: 2, messageId: 2 });
+  const first = await broker.durable('s');
+  await broker.settle();
+  assert.is(first.take('publish').length, 2);
+  first.drop();
+  await broker.settle();
+  const second = await broker.durable('s', { properties: { maximumPacketSize: 60 } });
+  await broker.settle();
+
+  assert.equal(second.takePayloads(), ['small']);
+  assert.is(second.takeFirst('pubrel').messageId, 1);
+  assert.is(broker.dropped(DropReason.TooLargeForReceiver), 1);
+  await broker.crash();
+  const third = await broker.durable('s');
+  await broker.settle();
+  assert.is(third.takeFirst('pubrel').messageId, 1, 'it is known to be released');
+  third.acknowledge('pubcomp', 1);
+  await broker.settle();
+  assert.equal(third.takePayloads(), ['small']);
+});
+
 test.run();

@@ -14,7 +14,14 @@ const test = suite('offline sessions of several brokers');
 const redis = redisFor(test);
 
 function disconnectAt(more: Partial<Disconnect>): Disconnect {
-  return { expiresAtMs: NEVER, will: null, willAtMs: NEVER, isUnsure: false, ...more };
+  return {
+    expiresAtMs: NEVER,
+    will: null,
+    willAtMs: NEVER,
+    isUnsure: false,
+    inFlight: [],
+    ...more,
+  };
 }
 
 /** Connects a client at a broker and disconnects it again; returns the epoch of the session. */

@@ -79,7 +79,7 @@ test(
   withThree(redis, async ({ a, b }) => {
     const from = (broker: TestBroker, willAtMs: number, expiresAtMs = NEVER) => {
       return (clientId: string, epoch: number) => {
-        const disconnect = { will, willAtMs, expiresAtMs, isUnsure: false };
+        const disconnect = { will, willAtMs, expiresAtMs, isUnsure: false, inFlight: [] };
         return broker.driver.write(clientId, { epoch, disconnect });
       };
     };
@@ -131,7 +131,7 @@ test(
       for (const end of ['resumed', 'clean']) await a.driver.claim(`${clientId} ${end}`, request);
     }
     const nowMs = Math.floor(a.store.wallMs());
-    const disconnect = { will, willAtMs: nowMs, expiresAtMs: NEVER, isUnsure: false };
+    const disconnect = { will, willAtMs: nowMs, expiresAtMs: NEVER, isUnsure: false, inFlight: [] };
     await a.driver.write('offline', { epoch, disconnect });
     // Or they would be orphaned before they are claimed.
     await redis.server.command('DEL', `${prefix}{node:${a.store.fabric.node}}:own`);
@@ -170,7 +170,7 @@ test(
     await a.driver.claim('transient', transient);
     await a.driver.claim('later', delayed);
     const nowMs = Math.floor(a.store.wallMs());
-    const disconnect = { will, willAtMs: nowMs, expiresAtMs: NEVER, isUnsure: false };
+    const disconnect = { will, willAtMs: nowMs, expiresAtMs: NEVER, isUnsure: false, inFlight: [] };
     const epoch = epochs.get('adopted')!;
     await a.driver.write('adopted', { epoch, disconnect });
     assert.ok((await a.store.fabric.adopt('adopted', epoch)) > 0);
@@ -221,7 +221,7 @@ test(
   withThree(redis, async ({ a, b }) => {
     const { epoch } = await a.driver.claim('c', delayed);
     const willAtMs = a.store.wallMs() + DELAY_S * 1000;
-    const disconnect = { will, willAtMs, expiresAtMs: NEVER, isUnsure: false };
+    const disconnect = { will, willAtMs, expiresAtMs: NEVER, isUnsure: false, inFlight: [] };
     await a.driver.write('c', { epoch, disconnect });
     const claiming = b.store.claim(claimOf('c', clean));
     // As when it is taken for dead meanwhile.

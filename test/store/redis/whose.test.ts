@@ -17,6 +17,7 @@ const forEver = {
   will: null,
   willAtMs: Number.POSITIVE_INFINITY,
   isUnsure: false,
+  inFlight: [],
 };
 
 /** Something that A hears after all that B told it before. */

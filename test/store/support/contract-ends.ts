@@ -12,6 +12,7 @@ const forEver = {
   will: null,
   willAtMs: Number.POSITIVE_INFINITY,
   isUnsure: false,
+  inFlight: [],
 };
 
 export function addEndContract(test: Test, withStore: WithStore): void {
@@ -88,7 +89,7 @@ function addUnsureTests(test: Test, withStore: WithStore): void {
         let again = await restarted(harness, 'crash');
         const second = await again.claim('c');
         await again.append('c', ['4']);
-        const unsure = { ...forEver, isUnsure: true };
+        const unsure = { ...forEver, isUnsure: true, inFlight: [] };
         await again.write('c', { epoch: second.epoch, nextSeq: 2, disconnect: unsure });
         again = await restarted(harness, how);
         const third = await again.claim('c');

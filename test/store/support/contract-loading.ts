@@ -8,6 +8,9 @@ import { expiringAt } from './driver.js';
 const NEVER = 0xffff_ffff;
 const HOUR_MS = 3_600_000;
 
+/** The end of a connection of which all is known. */
+const exact = { isUnsure: false, inFlight: [] };
+
 export function addLoadingContract(test: Test, withStore: WithStore): void {
   addFateTests(test, withStore);
   addDeadlineTests(test, withStore);
@@ -49,7 +52,7 @@ function addDeadlineTests(test: Test, withStore: WithStore): void {
       const claim = await driver.claim('c', { expiryInterval: 60 });
       const expiresAtMs = driver.store.wallMs() + HOUR_MS;
       const willAtMs = Number.POSITIVE_INFINITY;
-      const disconnect = { expiresAtMs, will: null, willAtMs, isUnsure: false };
+      const disconnect = { expiresAtMs, will: null, willAtMs, ...exact };
       await driver.write('c', { epoch: claim.epoch, disconnect });
       await driver.claim('d', { expiryInterval: 60 });
 
@@ -103,7 +106,7 @@ function addWillTests(test: Test, withStore: WithStore): void {
         const expiresAtMs = driver.store.wallMs() + 2 * HOUR_MS;
         const willAtMs = driver.store.wallMs() + HOUR_MS;
         const will = Buffer.from('later');
-        const disconnect = { expiresAtMs, will, willAtMs, isUnsure: false };
+        const disconnect = { expiresAtMs, will, willAtMs, ...exact };
         await driver.write('c', { epoch: claim.epoch, disconnect });
 
         await restarted(harness, how);
@@ -137,7 +140,7 @@ function addWillTests(test: Test, withStore: WithStore): void {
       await driver.write('published', { epoch: published.epoch, dismissesWill: true });
       const left = await driver.claim('left', { will });
       const never = Number.POSITIVE_INFINITY;
-      const disconnect = { expiresAtMs: never, will: null, willAtMs: never, isUnsure: false };
+      const disconnect = { expiresAtMs: never, will: null, willAtMs: never, ...exact };
       await driver.write('left', { epoch: left.epoch, disconnect });
       await driver.claim('replaced', { will });
       await driver.claim('replaced', { will: null });

@@ -356,6 +356,7 @@ const forEver = {
   will: null,
   willAtMs: Number.POSITIVE_INFINITY,
   isUnsure: false,
+  inFlight: [],
 };
 
 /** A session without a connection, and with a will; returns its epoch. */
@@ -363,7 +364,7 @@ async function disconnected(driver: StoreDriver, clientId: string): Promise<numb
   const { epoch } = await driver.claim(clientId);
   const expiresAtMs = driver.store.wallMs() + 3_600_000;
   const will = Buffer.from('will');
-  const disconnect = { expiresAtMs, will, willAtMs: expiresAtMs, isUnsure: false };
+  const disconnect = { expiresAtMs, will, willAtMs: expiresAtMs, isUnsure: false, inFlight: [] };
   await driver.write(clientId, { epoch, disconnect });
   return epoch;
 }

@@ -5,6 +5,7 @@
 import type { Test } from 'uvu';
 import type { Store } from '../../../src/store/store.js';
 import { addEndContract } from './contract-ends.js';
+import { addLapsedContract } from './contract-lapsed.js';
 import { addLoadingContract } from './contract-loading.js';
 import { addQos2Contract } from './contract-qos2.js';
 import { addQueueContract } from './contract-queues.js';
@@ -54,6 +55,7 @@ export function addStoreContract(test: Test, create: CreateStore): void {
   addQos2Contract(test, withStore);
   addLoadingContract(test, withStore);
   addEndContract(test, withStore);
+  addLapsedContract(test, withStore);
 }
 
 /** Restarts the store, and returns a driver for the new one. */

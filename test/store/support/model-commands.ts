@@ -85,7 +85,15 @@ const write: fc.Arbitrary<WriteCommand> = fc.record({
   ),
   unsubscribed: rarely(fc.array(filter, { maxLength: 2 }), []),
   disconnect: rarely(
-    fc.option(fc.record({ expiresAtMs: wallMs, will, willAtMs: wallMs, isUnsure: fc.boolean() })),
+    fc.option(
+      fc.record({
+        expiresAtMs: wallMs,
+        will,
+        willAtMs: wallMs,
+        isUnsure: fc.boolean(),
+        inFlight: fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 20 }),
+      }),
+    ),
     null,
   ),
   dismissesWill: rarely(fc.boolean(), false),

@@ -133,9 +133,9 @@ class Player {
     const found: string[] = [];
     for (let from = 1, bytesMax = 1; ; bytesMax *= 3) {
       const reading = this.harness.store.read(clientId, from, bytesMax);
-      const { records, nextSeq } = await within('a read', reading);
+      const { lapsed, records, nextSeq } = await within('a read', reading);
       for (const { seq, record } of records) found.push(`${seq}:${shortened(record)}`);
-      found.push(`→${nextSeq}`);
+      found.push(`→${nextSeq} ${lapsed}`);
       if (records.length === 0) return found;
       from = nextSeq;
     }

@@ -3,7 +3,7 @@
  * everything else is worked out from that when it is asked for. Slow, and hard to get wrong.
  */
 import type { Clock } from '../../../src/base/clock.js';
-import { nothingStored, refused } from '../../../src/store/answers.js';
+import { nothingRead, nothingStored, refused } from '../../../src/store/answers.js';
 import type {
   Batch,
   Claim,
@@ -24,6 +24,7 @@ interface PlainMessage {
   readonly payloadBytes: number;
   fate: 'waits' | 'is done' | 'gave way';
   isReleased: boolean;
+  isLapsed: boolean;
 }
 
 interface PlainSession {
@@ -101,6 +102,7 @@ export class PlainStore implements Store {
       released: waiting(session)
         .filter(({ isReleased }) => isReleased)
         .map(({ seq }) => seq),
+      lapsed: lapsedOf(session),
       endSeq: session.messages.length + 1,
       nextSeq: nextSeqOf(session),
       unsentSeq: Math.max(nextSeqOf(session), 1 + (session.lostAt ?? 0)),
@@ -132,7 +134,7 @@ export class PlainStore implements Store {
     return new Promise((resolve) => {
       setImmediate(() => {
         const session = this.sessions[clientId];
-        if (session === undefined) resolve({ records: [], nextSeq: fromSeq });
+        if (session === undefined) resolve(nothingRead(fromSeq));
         else resolve(readOf(session, fromSeq, bytesMax));
       });
     });
@@ -165,7 +167,8 @@ export class PlainStore implements Store {
     session.held = session.held.filter(({ packetId }) => !write.forgotten.includes(packetId));
     subscribe(session, write);
     if (write.disconnect !== null) {
-      const { isUnsure, ...end } = write.disconnect;
+      const { inFlight, isUnsure, ...end } = write.disconnect;
+      for (const one of session.messages) one.isLapsed &&= isUnsure || inFlight.includes(one.seq);
       if (session.end === null && !isUnsure) session.lostAt = null;
       session.end = end;
     }
@@ -206,14 +209,19 @@ function firstSeqOf(session: PlainSession): number {
   return waiting(session)[0]?.seq ?? session.messages.length + 1;
 }
 
+function lapsedOf({ messages }: PlainSession): number[] {
+  return messages.filter(({ isLapsed }) => isLapsed).map(({ seq }) => seq);
+}
+
 function nextSeqOf(session: PlainSession): number {
   return Math.max(session.nextSeq, firstSeqOf(session));
 }
 
 function settle(session: PlainSession, { settled, nextSeq, released }: SessionWrite): void {
-  for (const message of waiting(session)) {
+  for (const message of session.messages) {
     const isDone = settled?.done.includes(message.seq) || message.seq < (settled?.firstSeq ?? 0);
-    if (isDone) message.fate = 'is done';
+    if (isDone && message.fate === 'waits') message.fate = 'is done';
+    if (isDone) message.isLapsed = false;
   }
   session.nextSeq = Math.max(session.nextSeq, Math.min(nextSeq, session.messages.length + 1));
   for (const message of waiting(session)) message.isReleased ||= released.includes(message.seq);
@@ -241,10 +249,13 @@ function append(session: PlainSession, write: SessionWrite): WriteOutcome {
       const oldest = waiting(session).find(({ seq }) => seq >= nextSeqOf(session));
       if (!dropsOldest || oldest === undefined) return 1;
       oldest.fate = 'gave way';
+      const { end, lostAt } = session;
+      oldest.isLapsed = oldest.seq < firstSeq && (end === null || oldest.seq <= (lostAt ?? 0));
       dropped.push(oldest.seq);
     }
     const seq = session.messages.length + 1;
-    session.messages.push({ seq, record, payloadBytes, fate: 'waits', isReleased: false });
+    const fate = 'waits';
+    session.messages.push({ seq, record, payloadBytes, fate, isReleased: false, isLapsed: false });
     return 0;
   });
   const areAllTaken = taken.every((one) => one === 0);
@@ -263,10 +274,13 @@ function subscribe(session: PlainSession, { subscribed, unsubscribed }: SessionW
 function readOf(session: PlainSession, fromSeq: number, bytesMax: number): QueueRead {
   const records: QueuedRecord[] = [];
   let bytes = 0;
+  const lapsed = lapsedOf(session).filter((seq) => seq >= fromSeq);
   for (const { seq, record } of waiting(session).filter((one) => one.seq >= fromSeq)) {
-    if (records.length > 0 && bytes >= bytesMax) return { records, nextSeq: seq };
+    if (records.length > 0 && bytes >= bytesMax) {
+      return { records, nextSeq: seq, lapsed: lapsed.filter((one) => one < seq) };
+    }
     records.push({ seq, record });
     bytes += record.length;
   }
-  return { records, nextSeq: Math.max(fromSeq, session.messages.length + 1) };
+  return { records, nextSeq: Math.max(fromSeq, session.messages.length + 1), lapsed };
 }

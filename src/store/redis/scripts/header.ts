@@ -9,7 +9,8 @@
  *     u48  holes                  numbers from firstSeq on that are done or gave way
  *     u48  bytes                  payload bytes of all messages that ever came
  *     u48  doneBytes              of those at most so many have left the queue …
- *     u8   1: … exactly so many; 2: field `g` has what gave way; 4: field `d` has what is done;
+ *     u8   1: … exactly so many; 2: field `g` has what gave way, or `o` what of it may be with the
+ *          client; 4: field `d` has what is done;
  *          8: the session has ended, only its traces in the map are left;
  *          16 (with 8): … or it is a transient one, that is: a connection, and its will
  *     u48  trimSeq, u48 trimBytes up to where the queue was trimmed, and bytes below, about
@@ -20,13 +21,13 @@
  *     u8   length of the owner    owner: the node that the client is connected to; empty: offline.
  *                                 It ends with that node's writer
  *
- * The other fields: `d` numbers that are done, as text; `g` numbers that gave way; `i` what the
- * core knows of the client; `x` expiry interval; `v` will, `wd` its delay, `wt` its time; `t` end
- * of an offline session; `u` where the queue ended when a client was lost whose end was not
- * written; `k` who sees to what is due of an offline session (`offline.ts`); `+<filter>`
- * subscription; `-<filter>` one that is gone, but perhaps not from the map yet; `p` call whose
- * changes are not known to be in the map; `w<writer>` last call of an earlier writer, `a<writer>`
- * its answer; `ws` those writers.
+ * The other fields: `d` numbers that are done, as text; `g` numbers that gave way; `o` those of
+ * them that may be with the client (`Claim.lapsed`); `i` what the core knows of the client; `x`
+ * expiry interval; `v` will, `wd` its delay, `wt` its time; `t` end of an offline session; `u`
+ * where the queue ended when a client was lost whose end was not written; `k` who sees to what is
+ * due of an offline session (`offline.ts`); `+<filter>` subscription; `-<filter>` one that is gone,
+ * but perhaps not from the map yet; `p` call whose changes are not known to be in the map;
+ * `w<writer>` last call of an earlier writer, `a<writer>` its answer; `ws` those writers.
  */
 import { readU64 } from '../command-buffer.js';
 
@@ -67,6 +68,15 @@ export function decodeHeader(bytes: Buffer): SessionHeader {
 /** First and last number in turn of what gave way; before them is how far it was cleaned up. */
 export function rangesOf(text: string): number[] {
   return text.split(',').slice(1).map(Number);
+}
+
+/** The numbers in `ranges`. */
+export function numbersIn(ranges: readonly number[]): number[] {
+  const numbers: number[] = [];
+  for (let at = 0; at < ranges.length; at += 2) {
+    for (let seq = ranges[at]!; seq <= ranges[at + 1]!; seq++) numbers.push(seq);
+  }
+  return numbers;
 }
 
 /** Where in `ranges` a number is; -1: nowhere. */

@@ -3,8 +3,10 @@
  * the header in `H`, and call, unpack, pack, s, q at hand.
  *
  * `G` holds what gave way: {number up to which entries were deleted, first, last, first, last, …};
- * ranges ascend, do not touch, and begin at firstSeq or above.
+ * ranges ascend, do not touch, and begin at firstSeq or above. `L` is as `G`, of what lapsed (see
+ * `Claim.lapsed`): its first number says nothing, and firstSeq may have passed its ranges.
  */
+import { SENT_AHEAD_MAX } from '../../store.js';
 import { TRIM_BYTES, TRIM_MESSAGES } from '../tuning.js';
 import { HeaderFlag } from './header.js';
 
@@ -17,17 +19,45 @@ const RECLAIM_MESSAGES = 64;
 
 const STATE = `
 local D
-local function gave()
-  if not G then
-    G = {}
-    if H.flags % 4 >= ${HeaderFlag.GaveWay} then
-      for number in string.gmatch(call('HGET', s, 'g') or '', '%d+') do
-        G[#G + 1] = tonumber(number)
-      end
+local function rangesIn(field)
+  local ranges = {}
+  if H.flags % 4 >= ${HeaderFlag.GaveWay} then
+    for number in string.gmatch(call('HGET', s, field) or '', '%d+') do
+      ranges[#ranges + 1] = tonumber(number)
     end
-    if #G == 0 then G[1] = 0 end
   end
+  if #ranges == 0 then ranges[1] = 0 end
+  return ranges
+end
+local function gave()
+  G = G or rangesIn('g')
   return G
+end
+local function lapsed()
+  L = L or rangesIn('o')
+  return L
+end
+local function isIn(ranges, seq)
+  for at = #ranges - 1, 2, -2 do
+    if seq >= ranges[at] then return seq <= ranges[at + 1] end
+  end
+  return false
+end
+local function addTo(ranges, seq)
+  local at = #ranges
+  while at > 1 and ranges[at - 1] > seq do at = at - 2 end
+  if at > 1 and ranges[at] == seq - 1 then
+    ranges[at] = seq
+  else
+    table.insert(ranges, at + 1, seq)
+    table.insert(ranges, at + 2, seq)
+    at = at + 2
+  end
+  if ranges[at + 1] == seq + 1 then
+    ranges[at] = ranges[at + 2]
+    table.remove(ranges, at + 1)
+    table.remove(ranges, at + 1)
+  end
 end
 -- The numbers that are done, as a set.
 local function done()
@@ -72,6 +102,17 @@ local function recount()
   H.holes = holes
   if H.x < H.f then H.x = H.f end
 end
+-- What is done does not count as lapsed any more.
+local function passLapsed(first)
+  local before = lapsed()
+  if #before < 2 then return end
+  L = { 0 }
+  for at = 2, #before, 2 do
+    for seq = math.max(before[at], first), before[at + 1] do
+      if not done()[seq] then addTo(L, seq) end
+    end
+  end
+end
 local function settle(first, dones, text)
   setFlag(${HeaderFlag.Exact}, false)
   if first > H.e then H.e = first end
@@ -84,6 +125,7 @@ local function settle(first, dones, text)
   setFlag(${HeaderFlag.Done}, dones > 0)
   D = nil
   recount()
+  passLapsed(first)
 end
 local function trim(now)
   if H.f <= H.ts then return end
@@ -115,11 +157,7 @@ local function entry(raw)
   return e
 end
 local function gaveWay(seq)
-  local ranges = gave()
-  for at = #ranges - 1, 2, -2 do
-    if seq >= ranges[at] then return seq <= ranges[at + 1] end
-  end
-  return false
+  return isIn(gave(), seq)
 end
 -- Payload bytes of the messages that are not done. Reads as much as has holes.
 local function liveBytes()
@@ -166,22 +204,14 @@ local function sizeOf(seq, sizes)
   end
   return seen.sizes[seq] or 0
 end
+-- What is sent is written late, and what was before a crash is not known.
+local function mayBeSent(seq)
+  if seq >= H.e or seq >= H.x + ${SENT_AHEAD_MAX} then return false end
+  return H.owner ~= '' or seq < tonumber(call('HGET', s, 'u') or '0')
+end
 local function giveWay(seq)
-  local ranges = gave()
-  local at = #ranges
-  while at > 1 and ranges[at - 1] > seq do at = at - 2 end
-  if at > 1 and ranges[at] == seq - 1 then
-    ranges[at] = seq
-  else
-    table.insert(ranges, at + 1, seq)
-    table.insert(ranges, at + 2, seq)
-    at = at + 2
-  end
-  if ranges[at + 1] == seq + 1 then
-    ranges[at] = ranges[at + 2]
-    table.remove(ranges, at + 1)
-    table.remove(ranges, at + 1)
-  end
+  addTo(gave(), seq)
+  if mayBeSent(seq) then addTo(lapsed(), seq) end
   H.holes = H.holes + 1
   setFlag(${HeaderFlag.Exact}, false)
 end
@@ -260,14 +290,29 @@ local function append(at, head)
   if isUsual and #dropped == 0 then return first end
   return { first, table.concat(digits), dropped }
 end
-local function saveQueue()
-  if not G then return end
-  if #G > 1 then
-    call('HSET', s, 'g', table.concat(G, ','))
+local function saveRanges(field, ranges)
+  if #ranges > 1 then
+    call('HSET', s, field, table.concat(ranges, ','))
   elseif H.flags % 4 >= ${HeaderFlag.GaveWay} then
-    call('HDEL', s, 'g')
+    call('HDEL', s, field)
   end
-  setFlag(${HeaderFlag.GaveWay}, #G > 1)
+end
+local function saveQueue()
+  if not G and not L then return end
+  local ranges, others = gave(), lapsed()
+  saveRanges('g', ranges)
+  saveRanges('o', others)
+  setFlag(${HeaderFlag.GaveWay}, #ranges > 1 or #others > 1)
+end
+-- Of those that lapsed, only these are still with the client.
+local function keepLapsed(list)
+  local before = lapsed()
+  if #before < 2 then return end
+  L = { 0 }
+  for at = 1, #list, 6 do
+    local seq = unpack('>I6', list, at)
+    if isIn(before, seq) then addTo(L, seq) end
+  end
 end
 `;
 

@@ -4,7 +4,8 @@
  *
  *     KEYS  s q r d
  *     ARGV  1 writer, call, seconds; then for each segment:
- *           head  done  released  held  forgotten  [end of session, will, time of will]
+ *           head  done  released  held  forgotten  [end of session, will, time of will,
+ *           QoS 2 in flight]
  *           (filter, subscription)…  (unsubscribed filter)…  (head, message, publisher)…
  *     reply one answer per segment: number of the first message (or of the next one), -1 stale,
  *           {-1, what the messages were answered} stale, -2 gone,
@@ -21,6 +22,8 @@ import { ENDING, HEADER_TABLE, REGISTER } from './snippets.js';
 /** epoch, nextSeq, firstSeq, limits, done, messages, subscribed, unsubscribed, flags. */
 export const SEGMENT_HEAD = '>I8I6I6I6I6I4I4I4I4I1';
 export const SEGMENT_HEAD_BYTES = 49;
+/** Arguments of the end of a connection. */
+export const DISCONNECT_PARTS = 4;
 export const SegmentFlag = {
   DropsOldest: 1,
   Disconnect: 2,
@@ -46,7 +49,7 @@ local function reply(out)
 end
 local last = answered(s, H, writer, n)
 if last then return reply(cmsgpack.unpack(last)) end
-local G
+local G, L
 `;
 
 const RELEASE = `
@@ -180,6 +183,7 @@ local function subscriptions(at, subscribed, unsubscribed)
 end
 -- Who disconnects a client sees to its will: others wait a little beyond its time.
 local function disconnect(at, hasWill, isUnsure)
+  if not isUnsure then keepLapsed(ARGV[at + 3]) end
   if H.owner ~= '' then
     if not isUnsure then call('HDEL', s, 'u') end
     if hasWill and ARGV[at + 2] ~= 'inf' then
@@ -200,7 +204,7 @@ local function apply(at, head)
   if #released > 0 then release(released) end
   if #held > 0 then hold(held) end
   local ending = at
-  if head.disconnects then at = at + 3 end
+  if head.disconnects then at = at + ${DISCONNECT_PARTS} end
   local messages = at + 2 * head.subscribed + head.unsubscribed
   local answer = append(messages, head)
   if #forgotten > 0 then forget(forgotten) end
@@ -215,7 +219,7 @@ local function apply(at, head)
     bury(s, q, r, d, filters)
     H.flags = ${HeaderFlag.Ended}
     H.owner = ''
-    G = nil
+    G, L = nil, nil
     return { filters, string.format('%.0f', H.E), answer, lost }
   end
   return answer
@@ -241,13 +245,13 @@ while at <= #ARGV do
   elseif epoch ~= H.E and (epoch ~= 0 or needsOwner) then
     -- Its messages are for whoever has the session, in their place.
     local messages = at + 5 + 2 * head.subscribed + head.unsubscribed
-    if head.disconnects then messages = messages + 3 end
+    if head.disconnects then messages = messages + ${DISCONNECT_PARTS} end
     out[#out + 1] = head.k > 0 and { -1, append(messages, head) } or -1
   else
     out[#out + 1] = apply(at, head)
   end
   at = at + 5 + 2 * head.subscribed + head.unsubscribed + 3 * head.k
-  if head.disconnects then at = at + 3 end
+  if head.disconnects then at = at + ${DISCONNECT_PARTS} end
 end
 if H.flags < ${HeaderFlag.Ended} then
   trim(false)
