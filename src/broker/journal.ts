@@ -170,8 +170,8 @@ export class Journal implements Flushable, Deadline {
    *
    * @param group of the member that it is for; null: for all who subscribe
    */
-  recordFor(message: Message, group: SharedGroup | null): Buffer {
-    return recordOf(message, message.qos, message.retain, null, sharedFilterOf(group), this);
+  recordFor(message: Message, group: SharedGroup | null, qos = message.qos): Buffer {
+    return recordOf(message, qos, message.retain, null, sharedFilterOf(group), this);
   }
 
   /** Adds a kept message to a session's queue. */

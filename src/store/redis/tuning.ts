@@ -96,6 +96,10 @@ export const INBOX_ENTRIES = 1_024;
 export const INBOX_READ_ENTRIES = 64;
 /** Entries that were read and may stay in an inbox while more come. */
 export const INBOX_TRIM_ENTRIES = 64;
+/** Pledges that were fulfilled and may stay until the next call is due; it comes with each tick. */
+export const FULFILLED_MAX = 1_024;
+/** Messages that a dead broker had pledged which are read at a time. */
+export const PLEDGES_READ = 64;
 /** Milliseconds after which a broker that waits for its own note in its inbox sends another. */
 export const HEARING_MS = 1_000;
 /** Brokers whose last frame an inbox's reader remembers; dead ones go first. */
