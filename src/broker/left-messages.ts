@@ -1,4 +1,4 @@
-/** What a session that ends has in memory: it goes to other members of its groups, or is dropped. */
+/** What an ended session has in memory goes to other members of its groups, or is dropped. */
 import type { Message } from '../protocol/message.js';
 import type { BrokerContext } from './context.js';
 import { DropReason } from './metrics.js';
@@ -30,12 +30,7 @@ export function passOnMessages(
   journal.resume(suspended);
 }
 
-function redeliver(
-  session: Session,
-  outbox: Outbox,
-  router: Router,
-  context: BrokerContext,
-): void {
+function redeliver(session: Session, outbox: Outbox, router: Router, context: BrokerContext): void {
   // Message → how many of its entries went to others.
   const passedOn = new Map<Message, number>();
   for (const { group, message } of outbox.undelivered()) {

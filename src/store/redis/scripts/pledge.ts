@@ -5,8 +5,8 @@
  *     ARGV  1 call  2 how many were fulfilled  3… their numbers, then (number, record)…
  *     reply 1: it is there; -2: the broker is dead, and nothing was done
  *
- * Field `#` has the last call: only that broker calls, in one life, and a call that comes behind its
- * own repeat is refused. It also keeps the hash from ever being empty.
+ * Field `#` has the last call: only that broker calls, in one life, and a call that comes behind
+ * its own repeat is refused. It also keeps the hash from ever being empty.
  */
 import { LATE } from './header.js';
 import { Script } from './script.js';
