@@ -1,5 +1,5 @@
 /** The fabric of a store that is loaded when it is opened: nobody asks it anything before that. */
-import type { Fabric, Pledge, SharedMark } from './store/fabric.js';
+import type { Fabric, Pledge, Pledged, SharedMark } from './store/fabric.js';
 import type { StoredSubscription } from './store/store.js';
 
 export class LazyFabric implements Fabric {
@@ -44,8 +44,8 @@ export class LazyFabric implements Fabric {
     this.inner().publishTo(node, clientId, record, mark, onDone);
   }
 
-  pledge(record: Buffer, onSafe: () => void): Pledge {
-    return this.inner().pledge(record, onSafe);
+  pledge(pledged: Pledged): Pledge {
+    return this.inner().pledge(pledged);
   }
 
   setRoute(filter: string, kinds: number, onDone: () => void): void {

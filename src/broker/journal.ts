@@ -208,14 +208,19 @@ export class Journal implements Flushable, Deadline {
    * @returns to be called when it is
    */
   beginFrame(bytes: number): () => void {
-    const ack = this.await();
     const weight = bytes + ITEM_BYTES;
-    this.pendingWrites++;
-    this.pendingBytes += weight;
+    const ack = this.beginWrite(weight);
     return () => {
       this.onSafe(weight);
       ack?.onSafe();
     };
+  }
+
+  /** As `beginFrame`, of so many bytes in all. `onSafe` of both follows, the answer's last. */
+  beginWrite(weight: number): PendingAck | null {
+    this.pendingWrites++;
+    this.pendingBytes += weight;
+    return this.await();
   }
 
   /** Stores or deletes (null) a retained message. */

@@ -22,6 +22,7 @@ import type { Fabric, Pledge, SharedMark } from '../store/fabric.js';
 import type { LastWill, Mark, Store } from '../store/store.js';
 import { Announcements } from './announcements.js';
 import { OwnRoutes } from './own-routes.js';
+import { PledgedMessage } from './pledged-message.js';
 import { SeenMarks } from './seen-marks.js';
 
 /** A turn as long as this may have been the process's sleep: does it still count? */
@@ -131,10 +132,7 @@ export class Outgoing implements Peers {
   }
 
   pledge(message: Message, group: SharedGroup): Pledge {
-    const journal = this.core.journal!;
-    // As it was given to the member: nobody can get it again as one of QoS 2.
-    const record = journal.recordFor(message, group, 1);
-    return this.fabric.pledge(record, journal.beginFrame(record.length));
+    return this.fabric.pledge(new PledgedMessage(this.core.journal!, message, group));
   }
 
   /** Hands a message to a member of a shared subscription at its broker. */

@@ -24,6 +24,19 @@ export interface Pledge {
   fulfil(): void;
 }
 
+/** What is pledged. */
+export interface Pledged {
+  /** About. */
+  readonly bytes: number;
+  /** Asked for only when it is written. */
+  record(): Buffer;
+  /**
+   * Others will get it if this broker dies, or the pledge was fulfilled before it came to that.
+   * Called later, never from within, and once.
+   */
+  onSafe(): void;
+}
+
 export interface Fabric {
   /** This broker in its present life, unique for ever. */
   readonly node: string;
@@ -61,10 +74,8 @@ export interface Fabric {
   /**
    * A message that a client here has, and has not acknowledged: if this broker dies before the
    * pledge is fulfilled, another one hears `FabricObserver.onLeftBehind`.
-   *
-   * @param onSafe called later, once, when that is sure, or when the pledge was fulfilled before
    */
-  pledge(record: Buffer, onSafe: () => void): Pledge;
+  pledge(pledged: Pledged): Pledge;
 
   /**
    * Who subscribes to a filter here has changed; said once per change.

@@ -39,29 +39,29 @@ class PledgeCall extends Call {
     super(lane.slot);
     this.lane = lane;
     this.parts = parts;
-    this.records = parts.messages.map(({ record }) => record!);
+    this.records = parts.entries.map(({ pledged }) => pledged.record());
     this.size = 200 + 20 * parts.fulfilled.length + parts.bytes;
     this.number = lane.home.nextCall();
   }
 
   encode(out: CommandBuffer): void {
     const { keys } = this.lane;
-    const { fulfilled, messages } = this.parts;
-    out.command(5 + keys.length + fulfilled.length + 2 * messages.length);
+    const { entries, fulfilled } = this.parts;
+    out.command(5 + keys.length + fulfilled.length + 2 * entries.length);
     out.encoded(pledgeScript.encoded);
     out.number(keys.length);
     for (const key of keys) out.text(key);
     out.number(this.number);
     out.number(fulfilled.length);
     for (const number of fulfilled) out.number(number);
-    for (const [at, { number }] of messages.entries()) {
+    for (const [at, { number }] of entries.entries()) {
       out.number(number);
       out.blob(this.records[at]!);
     }
   }
 
   onReply(value: unknown): void {
-    this.lane.pledges.onAnswer(this.lane, this.parts.messages, Number(value) !== Sent.Dead);
+    this.lane.pledges.onAnswer(this.lane, this.parts.entries, Number(value) !== Sent.Dead);
     this.lane.onCallDone();
   }
 }

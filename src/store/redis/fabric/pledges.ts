@@ -7,14 +7,14 @@
  *        │ └─fulfilled─▶ over: it is never written
  *        └──dead──────────┘
  *
- * One call is on its way, so a client that acknowledges as fast as Redis answers costs little: what
- * was fulfilled meanwhile is not written at all. Strikes wait for the next call, or the next tick.
+ * What is fulfilled within a few milliseconds is not written at all, so clients that acknowledge at
+ * once cost little. One call is on its way. Strikes wait for the next call, or the next tick.
  * Nothing is written outside of the cluster: it waits until this broker has joined.
  *
  * Bounded by the core: so many messages are queued, or in flight, for its clients.
  */
-import type { Pledge } from '../../fabric.js';
-import { CALL_BYTES, CALL_MESSAGES, FULFILLED_MAX } from '../tuning.js';
+import type { Pledge, Pledged } from '../../fabric.js';
+import { CALL_BYTES, CALL_MESSAGES, FULFILLED_MAX, PLEDGE_MS } from '../tuning.js';
 import type { FabricHome } from './fabric-home.js';
 import { PledgeLane } from './pledge-lane.js';
 
@@ -29,12 +29,17 @@ export class Pledges {
   /** Of this life; null: not joined. */
   private lane: PledgeLane | null = null;
   private lastNumber = 0;
-  private readonly waiting = new Set<PledgedMessage>();
+  private readonly waiting = new Set<Entry>();
   /** Numbers to be struck. */
   private fulfilled: number[] = [];
   /** Over before they were safe: who waits for them is told at once. */
-  private ended: PledgedMessage[] = [];
-  private isPumpAhead = false;
+  private ended: Entry[] = [];
+  private isTellAhead = false;
+  private isTimed = false;
+  /** Up to this number they may be written … */
+  private ripe = 0;
+  /** … and up to this one the next time. */
+  private ripening = 0;
   private isTickDue = false;
   /** Redis took this broker for dead: it is asked again at the next tick. */
   private isRefused = false;
@@ -45,12 +50,12 @@ export class Pledges {
     this.home = home;
   }
 
-  add(record: Buffer, onSafe: () => void): Pledge {
-    const one = new PledgedMessage(this, ++this.lastNumber, record, onSafe);
+  add(pledged: Pledged): Pledge {
+    const one = new Entry(this, ++this.lastNumber, pledged);
     this.home.begin();
     this.size++;
     this.waiting.add(one);
-    this.pumpSoon();
+    this.ripen();
     return one;
   }
 
@@ -58,6 +63,7 @@ export class Pledges {
   open(node: string): void {
     this.lane = new PledgeLane(this.home, node, this);
     this.isRefused = false;
+    this.ripe = this.lastNumber;
     this.lane.pump();
   }
 
@@ -81,28 +87,17 @@ export class Pledges {
   /** What the next call has; null: there is none. */
   take(lane: PledgeLane): PledgeCallParts | null {
     if (lane !== this.lane || this.isRefused) return null;
+    const { entries, bytes } = this.takeRipe();
     const isMuch = this.isTickDue || this.fulfilled.length >= FULFILLED_MAX;
-    if (this.waiting.size === 0 && !isMuch) return null;
+    if (entries.length === 0 && !isMuch) return null;
     this.isTickDue = false;
-    const fulfilled = this.fulfilled.splice(0, CALL_MESSAGES);
-    const messages: PledgedMessage[] = [];
-    let bytes = 0;
-    for (const one of this.waiting) {
-      const more = one.record!.length + ITEM_BYTES;
-      const isFull = messages.length === CALL_MESSAGES || bytes + more > CALL_BYTES;
-      if (messages.length > 0 && isFull) break;
-      this.waiting.delete(one);
-      one.becomeSent();
-      messages.push(one);
-      bytes += more;
-    }
-    return { fulfilled, messages, bytes };
+    return { fulfilled: this.fulfilled.splice(0, CALL_MESSAGES), entries, bytes };
   }
 
   /** @param isKept false: the broker that they were written for was dead */
-  onAnswer(lane: PledgeLane, messages: readonly PledgedMessage[], isKept: boolean): void {
+  onAnswer(lane: PledgeLane, entries: readonly Entry[], isKept: boolean): void {
     if (!isKept && lane === this.lane) this.isRefused = true;
-    for (const one of messages) {
+    for (const one of entries) {
       if (one.isOver) continue;
       if (isKept) {
         one.becomeKept();
@@ -116,55 +111,77 @@ export class Pledges {
   }
 
   /** For pledges. */
-  onFulfilled(one: PledgedMessage, before: State): void {
+  onFulfilled(one: Entry, before: State): void {
     this.size--;
     if (before === State.Waiting) this.waiting.delete(one);
     else if (this.lane !== null) this.fulfilled.push(one.number);
-    if (before !== State.Kept) this.ended.push(one);
-    else if (this.fulfilled.length < FULFILLED_MAX) return;
-    this.pumpSoon();
+    if (this.fulfilled.length >= FULFILLED_MAX) this.lane?.pump();
+    if (before === State.Kept) return;
+    this.ended.push(one);
+    if (this.isTellAhead) return;
+    this.isTellAhead = true;
+    queueMicrotask(() => this.tell());
   }
 
-  /** What a turn adds goes out together. */
-  private pumpSoon(): void {
-    if (this.isPumpAhead) return;
-    this.isPumpAhead = true;
-    queueMicrotask(() => {
-      this.isPumpAhead = false;
-      const { ended } = this;
-      this.ended = [];
-      for (const one of ended) this.end(one);
+  private tell(): void {
+    this.isTellAhead = false;
+    const { ended } = this;
+    this.ended = [];
+    for (const one of ended) this.end(one);
+  }
+
+  private ripen(): void {
+    if (this.isTimed) return;
+    this.isTimed = true;
+    this.home.cluster.after(PLEDGE_MS, () => {
+      this.isTimed = false;
+      this.ripe = this.ripening;
+      this.ripening = this.lastNumber;
       this.lane?.pump();
+      if (this.waiting.size > 0 && this.ripe < this.lastNumber) this.ripen();
     });
   }
 
-  private end(one: PledgedMessage): void {
+  /** As many as fit in a call. */
+  private takeRipe(): { entries: Entry[]; bytes: number } {
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const one of this.waiting) {
+      if (one.number > this.ripe || entries.length === CALL_MESSAGES) break;
+      const more = one.pledged.bytes + ITEM_BYTES;
+      if (entries.length > 0 && bytes + more > CALL_BYTES) break;
+      this.waiting.delete(one);
+      one.becomeSent();
+      entries.push(one);
+      bytes += more;
+    }
+    return { entries, bytes };
+  }
+
+  private end(one: Entry): void {
     this.home.end();
-    one.onSafe();
+    one.pledged.onSafe();
   }
 }
 
 /** What a call says. */
 export interface PledgeCallParts {
   readonly fulfilled: readonly number[];
-  readonly messages: readonly PledgedMessage[];
-  /** Of the messages, about. */
+  readonly entries: readonly Entry[];
+  /** Of the records, about. */
   readonly bytes: number;
 }
 
-export class PledgedMessage implements Pledge {
+class Entry implements Pledge {
   readonly number: number;
-  /** Null when it is kept, or over. */
-  record: Buffer | null;
-  readonly onSafe: () => void;
+  readonly pledged: Pledged;
   private state: State = State.Waiting;
   private readonly owner: Pledges;
 
-  constructor(owner: Pledges, number: number, record: Buffer, onSafe: () => void) {
+  constructor(owner: Pledges, number: number, pledged: Pledged) {
     this.owner = owner;
     this.number = number;
-    this.record = record;
-    this.onSafe = onSafe;
+    this.pledged = pledged;
   }
 
   get isOver(): boolean {
@@ -175,7 +192,6 @@ export class PledgedMessage implements Pledge {
     const before = this.state;
     if (before === State.Over) return;
     this.state = State.Over;
-    this.record = null;
     this.owner.onFulfilled(this, before);
   }
 
@@ -185,7 +201,6 @@ export class PledgedMessage implements Pledge {
 
   becomeKept(): void {
     this.state = State.Kept;
-    this.record = null;
   }
 
   becomeWaiting(): void {

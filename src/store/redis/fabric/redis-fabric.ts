@@ -10,7 +10,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { BrokerError, messageOf } from '../../../base/errors.js';
-import type { FabricObserver, Pledge, SharedMark } from '../../fabric.js';
+import type { FabricObserver, Pledge, Pledged, SharedMark } from '../../fabric.js';
 import type { LastWill, StoredSubscription } from '../../store.js';
 import { nodeTag } from '../keys.js';
 import type { MapEntry } from '../map-entries.js';
@@ -117,8 +117,8 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.others.send(node, item, onSent, () => onDone(false));
   }
 
-  pledge(record: Buffer, onSafe: () => void): Pledge {
-    return this.pledges.add(record, onSafe);
+  pledge(pledged: Pledged): Pledge {
+    return this.pledges.add(pledged);
   }
 
   setRoute(filter: string, kinds: number, onDone: () => void): void {

@@ -2,7 +2,7 @@
 /** What a broker's clients have not acknowledged, and others get when it dies. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Pledge } from '../../../../src/store/fabric.js';
+import type { Pledge, Pledged } from '../../../../src/store/fabric.js';
 import { redisFor } from '../../../support/redis-for.js';
 import { until } from '../../../support/until.js';
 import { type TestBroker, withBrokers } from '../heard-fabric.js';
@@ -10,11 +10,15 @@ import { type TestBroker, withBrokers } from '../heard-fabric.js';
 const test = suite('pledges');
 const redis = redisFor(test);
 
+function pledged(text: string, onSafe: () => void): Pledged {
+  return { bytes: text.length, record: () => Buffer.from(text), onSafe };
+}
+
 /** Resolves when others would get it. */
 async function pledge({ store }: TestBroker, text: string): Promise<Pledge> {
   let made: Pledge | null = null;
   await new Promise<void>((resolve) => {
-    made = store.fabric.pledge(Buffer.from(text), resolve);
+    made = store.fabric.pledge(pledged(text, resolve));
   });
   return made!;
 }
@@ -76,7 +80,7 @@ test(
   withBrokers(redis, 1, async ([a], { prefix }) => {
     let safe = 0;
     const pledges = ['one', 'two'].map((text) =>
-      a!.store.fabric.pledge(Buffer.from(text), () => safe++),
+      a!.store.fabric.pledge(pledged(text, () => safe++)),
     );
     for (const one of pledges) one.fulfil();
     pledges[0]!.fulfil();
@@ -96,9 +100,10 @@ test(
     const alive = key.replace(/due$/, 'alive');
     await redis.server.command('DEL', alive);
     let isSafe = false;
-    a!.store.fabric.pledge(Buffer.from('one'), () => {
+    const onSafe = (): void => {
       isSafe = true;
-    });
+    };
+    a!.store.fabric.pledge(pledged('one', onSafe));
     const { calls } = a!.store.figures();
     await until('it to be refused', () => a!.store.figures().calls! > calls! + 2);
     assert.is(isSafe, false);
