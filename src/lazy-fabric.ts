@@ -1,5 +1,5 @@
 /** The fabric of a store that is loaded when it is opened: nobody asks it anything before that. */
-import type { Fabric, SharedMark } from './store/fabric.js';
+import type { Fabric, Pledge, Pledged, SharedMark } from './store/fabric.js';
 import type { StoredSubscription } from './store/store.js';
 
 export class LazyFabric implements Fabric {
@@ -42,6 +42,10 @@ export class LazyFabric implements Fabric {
     onDone: (isThere: boolean) => void,
   ): void {
     this.inner().publishTo(node, clientId, record, mark, onDone);
+  }
+
+  pledge(pledged: Pledged): Pledge {
+    return this.inner().pledge(pledged);
   }
 
   setRoute(filter: string, kinds: number, onDone: () => void): void {

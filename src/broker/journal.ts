@@ -170,8 +170,8 @@ export class Journal implements Flushable, Deadline {
    *
    * @param group of the member that it is for; null: for all who subscribe
    */
-  recordFor(message: Message, group: SharedGroup | null): Buffer {
-    return recordOf(message, message.qos, message.retain, null, sharedFilterOf(group), this);
+  recordFor(message: Message, group: SharedGroup | null, qos = message.qos): Buffer {
+    return recordOf(message, qos, message.retain, null, sharedFilterOf(group), this);
   }
 
   /** Adds a kept message to a session's queue. */
@@ -208,14 +208,19 @@ export class Journal implements Flushable, Deadline {
    * @returns to be called when it is
    */
   beginFrame(bytes: number): () => void {
-    const ack = this.await();
     const weight = bytes + ITEM_BYTES;
-    this.pendingWrites++;
-    this.pendingBytes += weight;
+    const ack = this.beginWrite(weight);
     return () => {
       this.onSafe(weight);
       ack?.onSafe();
     };
+  }
+
+  /** As `beginFrame`, of so many bytes in all. `onSafe` of both follows, the answer's last. */
+  beginWrite(weight: number): PendingAck | null {
+    this.pendingWrites++;
+    this.pendingBytes += weight;
+    return this.await();
   }
 
   /** Stores or deletes (null) a retained message. */

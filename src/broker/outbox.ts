@@ -290,7 +290,7 @@ export class Outbox {
     this.ids[seq & this.mask] = ids;
   }
 
-  private qosAt(slot: number): number {
+  protected qosAt(slot: number): number {
     return (this.flags[slot]! >>> QOS_SHIFT) & 3;
   }
 
@@ -367,7 +367,7 @@ export class Outbox {
     this.advance();
   }
 
-  private move(from: number, to: number): void {
+  protected move(from: number, to: number): void {
     this.flags[to] = this.flags[from]!;
     this.messages[to] = this.messages[from]!;
     if (this.ids !== null) this.ids[to] = this.ids[from]!;

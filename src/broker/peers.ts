@@ -3,9 +3,11 @@
  * shares its store with nobody has none.
  */
 import type { Message } from '../protocol/message.js';
+import type { Pledge } from '../store/fabric.js';
 import type { LastWill, Mark } from '../store/store.js';
 import type { Pausable } from './pressure.js';
 import type { Session } from './session.js';
+import type { SharedGroup } from './shared-group.js';
 import type { Subscription } from './subscription.js';
 
 /** Who subscribes to a filter at a broker. */
@@ -35,6 +37,12 @@ export interface Peers {
   publish(nodes: readonly string[], message: Message, publisher: Pausable | null): void;
   /** Hands a message of QoS 0 to a durable member of a shared subscription, if it is elsewhere. */
   publishTo(member: Subscription, message: Message): void;
+  /**
+   * A transient session here has a message of QoS 1 as a member of a shared subscription: if this
+   * broker dies before the pledge is fulfilled, another member gets it. What is being routed waits
+   * until that is sure.
+   */
+  pledge(message: Message, group: SharedGroup): Pledge;
   /**
    * True when transient subscribers here have had this message of QoS 2, as its mark says: its
    * publisher has sent it before, to this broker or to another one. From then on they have.

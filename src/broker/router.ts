@@ -165,6 +165,8 @@ export class Router {
       const member = this.pick(group, message);
       member?.session.deliver(message, member, null, publisher);
     }
+    // Members may be elsewhere, and what is given to some here is pledged.
+    if (this.context.peers !== null) this.context.journal!.press(publisher);
   }
 
   private pick(group: SharedGroup, message: Message): Subscription | null {

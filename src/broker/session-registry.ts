@@ -1,14 +1,13 @@
 /**
  * All sessions by client id: how they begin, pass from one connection to the next, and end.
  */
-import type { Message } from '../protocol/message.js';
 import type { Claim, ClaimRequest } from '../store/store.js';
 import type { Access, ClientIdentity } from './access.js';
 import { Claims } from './claims.js';
 import type { BrokerContext } from './context.js';
 import { Custody } from './custody.js';
 import { Endings } from './endings.js';
-import { DropReason } from './metrics.js';
+import { passOnMessages } from './left-messages.js';
 import { Receiver } from './receiver.js';
 import type { Router } from './router.js';
 import { EXPIRY_NEVER, Session } from './session.js';
@@ -259,17 +258,7 @@ export class SessionRegistry {
     const { outbox } = session;
     if (outbox === null) return;
     session.outbox = null;
-    // Message → how many of its entries went to others.
-    const passedOn = new Map<Message, number>();
-    for (const { group, message } of outbox.undelivered()) {
-      if (!this.router.redeliver(group, message)) continue;
-      passedOn.set(message, (passedOn.get(message) ?? 0) + 1);
-    }
-    outbox.forEachMessage((message) => {
-      const others = passedOn.get(message) ?? 0;
-      if (others > 0) passedOn.set(message, others - 1);
-      else context.drop(DropReason.SessionEnded, message, session);
-    });
+    passOnMessages(session, outbox, this.router, context);
   }
 
   /** A will whose time has come. */

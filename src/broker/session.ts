@@ -13,8 +13,9 @@ import type { Access, ClientIdentity } from './access.js';
 import type { BrokerContext } from './context.js';
 import type { FrameCache } from './frames.js';
 import { DropReason } from './metrics.js';
-import { Outbox } from './outbox.js';
+import type { Outbox } from './outbox.js';
 import { packetIdOf } from './outbox-flags.js';
+import { newOutbox } from './pledged-outbox.js';
 import type { Pausable } from './pressure.js';
 import { pumpOutbox } from './pump.js';
 import { exceedsEmptyQueue, exceedsQueue, hasByteWindow, isFilling } from './queue-limits.js';
@@ -126,7 +127,7 @@ export class Session implements Deadline, Flushable {
       this.drop(reason, message);
       return false;
     }
-    this.outbox ??= new Outbox();
+    this.outbox ??= newOutbox(this.context);
     if (qos === 0) return this.enqueue(this.outbox, message, qos, retain, subscription, publisher);
     if (this.canSend(sender, this.outbox, message)) {
       return this.sendNow(this.outbox, sender, message, qos, retain, subscription, frames);
@@ -344,8 +345,7 @@ export class Session implements Deadline, Flushable {
     stored.append(kept, qos, retain, subscription.ids, subscription.group);
     stored.press(publisher);
     const { sender, outbox } = this;
-    if (sender === null || outbox === null) return true;
-    if (this.isFilling(outbox)) sender.onQueueFilling(publisher);
+    if (outbox !== null && this.isFilling(outbox)) sender?.onQueueFilling(publisher);
     return true;
   }
 
@@ -374,7 +374,7 @@ export class Session implements Deadline, Flushable {
       this.drop(DropReason.OfflineQos0, message);
       return false;
     }
-    this.outbox ??= new Outbox();
+    this.outbox ??= newOutbox(this.context);
     return this.enqueue(this.outbox, message, qos, retain, subscription, null);
   }
 

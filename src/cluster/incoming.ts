@@ -118,6 +118,15 @@ export class Incoming implements FabricObserver {
     _mark: SharedMark | null,
     done: () => void,
   ): void {
+    this.handTo(clientId, record, done);
+  }
+
+  onLeftBehind(record: Buffer, done: () => void): void {
+    this.handTo(null, record, done);
+  }
+
+  /** @param clientId null: any member */
+  private handTo(clientId: string | null, record: Buffer, done: () => void): void {
     this.core.turn.begin();
     const { journal } = this.core;
     const suspended = journal!.suspend();
@@ -129,9 +138,9 @@ export class Incoming implements FabricObserver {
   }
 
   /** To a member of a shared subscription, or to another one. */
-  private deliverTo(clientId: string, { message, sharedFilter }: QueuedMessage): void {
+  private deliverTo(clientId: string | null, { message, sharedFilter }: QueuedMessage): void {
     const { core } = this;
-    const session = core.sessions.get(clientId);
+    const session = clientId === null ? null : core.sessions.get(clientId);
     const subscription = session?.subscriptions?.get(sharedFilter);
     if (message.expiresAtMs <= core.turn.nowMs) {
       core.drop(DropReason.Expired, message, session ?? undefined);

@@ -11,16 +11,18 @@ import { onceSafe, type PendingAck } from '../broker/pending-acks.js';
 import type { Pausable } from '../broker/pressure.js';
 import type { Restore } from '../broker/restore.js';
 import type { Session } from '../broker/session.js';
+import type { SharedGroup } from '../broker/shared-group.js';
 import { messageOfRecord } from '../broker/stored-message.js';
 import type { Subscription } from '../broker/subscription.js';
 import { storedForm } from '../broker/subscriptions.js';
 import type { PendingWill } from '../broker/will.js';
 import type { Message } from '../protocol/message.js';
 import { parseSharedFilter } from '../protocol/topic.js';
-import type { Fabric, SharedMark } from '../store/fabric.js';
+import type { Fabric, Pledge, SharedMark } from '../store/fabric.js';
 import type { LastWill, Mark, Store } from '../store/store.js';
 import { Announcements } from './announcements.js';
 import { OwnRoutes } from './own-routes.js';
+import { PledgedMessage } from './pledged-message.js';
 import { SeenMarks } from './seen-marks.js';
 
 /** A turn as long as this may have been the process's sleep: does it still count? */
@@ -127,6 +129,10 @@ export class Outgoing implements Peers {
   publishTo(member: Subscription, message: Message): void {
     const { onlineAt } = member.session;
     if (member.group !== null && onlineAt !== '') this.sendToMember(onlineAt, member, message);
+  }
+
+  pledge(message: Message, group: SharedGroup): Pledge {
+    return this.fabric.pledge(new PledgedMessage(this.core.journal!, message, group));
   }
 
   /** Hands a message to a member of a shared subscription at its broker. */

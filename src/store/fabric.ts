@@ -18,6 +18,25 @@ export interface SharedMark extends Mark {
   readonly birth: number;
 }
 
+/** A message that others get if this broker dies first. */
+export interface Pledge {
+  /** Nobody need get it any more: the client that it was given to has it, or another one. */
+  fulfil(): void;
+}
+
+/** What is pledged. */
+export interface Pledged {
+  /** About. */
+  readonly bytes: number;
+  /** Asked for only when it is written. */
+  record(): Buffer;
+  /**
+   * Others will get it if this broker dies, or the pledge was fulfilled before it came to that.
+   * Called later, never from within, and once.
+   */
+  onSafe(): void;
+}
+
 export interface Fabric {
   /** This broker in its present life, unique for ever. */
   readonly node: string;
@@ -52,6 +71,11 @@ export interface Fabric {
     mark: SharedMark | null,
     onDone: (isThere: boolean) => void,
   ): void;
+  /**
+   * A message that a client here has, and has not acknowledged: if this broker dies before the
+   * pledge is fulfilled, another one hears `FabricObserver.onLeftBehind`.
+   */
+  pledge(pledged: Pledged): Pledge;
 
   /**
    * Who subscribes to a filter here has changed; said once per change.
@@ -99,6 +123,14 @@ export interface FabricObserver {
    *   as this broker can tell, or it is safe with another one
    */
   onPublishedTo(clientId: string, record: Buffer, mark: SharedMark | null, done: () => void): void;
+
+  /**
+   * A broker died that had pledged this message; a member of its group is to get it. One that has
+   * it already may be among them: what was fulfilled at last is not known.
+   *
+   * @param done called when it is safe with that member
+   */
+  onLeftBehind(record: Buffer, done: () => void): void;
 
   /**
    * Another broker put messages in the queue of a session that is connected here.

@@ -19,6 +19,7 @@ class QuietPeers implements Peers {
   tick = nothing;
   publish = nothing;
   publishTo = nothing;
+  pledge = () => ({ fulfil: nothing });
   isRepeated = (): boolean => false;
   onSubscribed = nothing;
   onReplaced = nothing;

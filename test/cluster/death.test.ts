@@ -83,6 +83,39 @@ add('transient clients are let in elsewhere at once, and stay', async (t, cluste
   await second.expectNothing(publisher, 1);
 });
 
+for (const isDurable of [false, true]) {
+  const kind = isDurable ? 'durable' : 'transient';
+
+  add(`what a member there did not acknowledge goes to a ${kind} one`, async (t, cluster) => {
+    const publishers = await t.connectAll({ node: 0 }, { node: 1 });
+    const filter = `$share/${t.clientId()}/${t.topic()}`;
+    const gone = await t.connect({ node: 0 });
+    await gone.subscribe(filter, 1);
+    // Half of them come by the inbox.
+    for (const [at, publisher] of publishers.entries()) {
+      await publishAll(publisher, t.topic(), numbers(6, `${at}-`), 1);
+    }
+    const left: string[] = [];
+    for (let count = 0; count < 12; count++) {
+      const message = await gone.take('publish');
+      if (count % 2 === 0) await gone.acknowledge(message);
+      else left.push(String(message.payload));
+    }
+    const other = await t.connect({ node: 1, isDurable });
+    await other.subscribe(filter, 1);
+    await cluster.kill(0);
+    // What was acknowledged at last may come as well.
+    const sent = [...numbers(6, '0-'), ...numbers(6, '1-')];
+    const got = new Set<string>();
+    while (!left.every((text) => got.has(text))) {
+      const text = String((await other.receive(deathMs)).payload);
+      assert.ok(sent.includes(text), text);
+      got.add(text);
+    }
+    await cluster.untilCleaned({ deadlineMs: deathMs });
+  });
+}
+
 add('the last broker of three serves all', async (t, cluster) => {
   const clients = await t.connectAll(
     { node: 0, isDurable: true },

@@ -173,7 +173,10 @@ export class SimBroker {
     core.tick();
     this.isServing = true;
     home.trace(name, `serves as ${fabric.node}`);
-    this.ticker = setInterval(() => core.tick(), TICK_MS);
+    this.ticker = setInterval(() => {
+      core.tick();
+      cluster.tick();
+    }, TICK_MS);
   }
 }
 

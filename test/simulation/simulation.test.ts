@@ -27,6 +27,8 @@ const found: readonly (readonly [seed: number, brokers?: number])[] = [
   [1115],
   [1166],
   [344],
+  [632],
+  [1055],
   [3020],
   [3031, 3],
   [3054, 3],

@@ -7,6 +7,7 @@ export const deafObserver: FabricObserver = {
   onRemoved: nothing,
   onPublished: nothing,
   onPublishedTo: (_clientId, _record, _mark, done) => done(),
+  onLeftBehind: (_record, done) => done(),
   onAppended: nothing,
   onClaimed: nothing,
   onAdopted: nothing,

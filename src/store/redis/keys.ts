@@ -15,6 +15,7 @@
  *     tw:{node:<id>}:own  set     sessions whose clients are connected to a broker; `:w:<writer>`
  *                                 string, last call
  *     tw:{node:<id>}:in   stream  its inbox
+ *     tw:{node:<id>}:due  hash    messages that others get if it dies; `#` last call
  *     tw:{node:<id>}:alive        made when it joins, deleted when it is dead: nothing is sent then
  *     tw:{nodes}          zset    live brokers by the end of their lease
  *     tw:{nodes}:dead     hash    dead ones that have not been worked off
@@ -62,7 +63,7 @@ export class Keys {
     return `${this.prefix}{${nodeTag(node)}}:${part}`;
   }
 
-  inbox(node: string, part: 'in' | 'alive'): string {
+  inbox(node: string, part: 'in' | 'alive' | 'due'): string {
     return `${this.prefix}{${nodeTag(node)}}:${part}`;
   }
 

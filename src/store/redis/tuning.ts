@@ -96,6 +96,15 @@ export const INBOX_ENTRIES = 1_024;
 export const INBOX_READ_ENTRIES = 64;
 /** Entries that were read and may stay in an inbox while more come. */
 export const INBOX_TRIM_ENTRIES = 64;
+/**
+ * Milliseconds after which what clients have not acknowledged is written, at twice as many at the
+ * latest: most are faster, and cost no write at all. Longer, and publishers wait for slow ones.
+ */
+export const PLEDGE_MS = 5;
+/** Pledges that were fulfilled and may stay until the next call is due; it comes with each tick. */
+export const FULFILLED_MAX = 1_024;
+/** Messages that a dead broker had pledged which are read at a time. */
+export const PLEDGES_READ = 64;
 /** Milliseconds after which a broker that waits for its own note in its inbox sends another. */
 export const HEARING_MS = 1_000;
 /** Brokers whose last frame an inbox's reader remembers; dead ones go first. */

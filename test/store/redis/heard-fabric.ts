@@ -53,6 +53,11 @@ export class HeardFabric implements FabricObserver {
     this.end(done);
   }
 
+  onLeftBehind(record: Buffer, done: () => void): void {
+    this.note(`left behind ${record}`);
+    this.end(done);
+  }
+
   onAppended(
     clientId: string,
     endSeq: number,

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { eventsScript, historyScript } from '../../../src/store/redis/history/scripts.js';
 import { retainedField, retainedValue } from '../../../src/store/redis/map-entries.js';
 import { indexScript, mapScript } from '../../../src/store/redis/scripts/map.js';
+import { pledgeScript } from '../../../src/store/redis/scripts/pledge.js';
 import type { Script } from '../../../src/store/redis/scripts/script.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { TempFolder } from '../../support/temp.js';
@@ -91,6 +92,19 @@ test('events are told once', async () => {
   const tell = (call: number) => run(eventsScript, keys, ['writer-a', call, 100, 2, 'event', 'e']);
   assert.equal([await tell(3), await tell(3), await tell(4), await tell(3)], [1, 0, 1, 0]);
   assert.is(await server.command('XLEN', '{e}:log'), 2);
+});
+
+test('a pledge that was fulfilled does not come back', async () => {
+  const keys = ['{n}:due', '{n}:alive'];
+  const keep = () => run(pledgeScript, keys, [3, 0, 1, 'one', 2, 'two']);
+  assert.is(await keep(), -2, 'its broker is dead');
+  await server.command('SET', '{n}:alive', 1);
+  assert.equal([await keep(), await keep()], [1, 1]);
+  assert.is(await run(pledgeScript, keys, [4, 1, 1]), 1);
+  await isRefused(keep());
+  assert.equal((await server.command('HGETALL', '{n}:due')) as unknown[], ['#', '4', '2', 'two']);
+  assert.is(await run(pledgeScript, keys, [5, 1, 2]), 1);
+  assert.equal((await server.command('HGETALL', '{n}:due')) as unknown[], ['#', '5']);
 });
 
 test.run();

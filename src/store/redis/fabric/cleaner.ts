@@ -1,8 +1,8 @@
 /**
  * Works off what a dead broker left: its clients' sessions are offline from now on, its routes
- * and members vanish, what waited in its inbox for a member of a shared subscription goes to
- * another one, wills that it had to publish go out from here, and then its keys go. Each step may
- * be repeated, by two brokers at once as well.
+ * and members vanish, what waited in its inbox for a member of a shared subscription, and what its
+ * own members had not acknowledged, goes to others, wills that it had to publish go out from here,
+ * and then its keys go. Each step may be repeated, by two brokers at once as well.
  */
 import { BrokerError, messageOf } from '../../../base/errors.js';
 import type { FabricObserver } from '../../fabric.js';
@@ -12,7 +12,7 @@ import { nodeTag, shardOf } from '../keys.js';
 import { memberField, onlineField, routeField } from '../map-entries.js';
 import { buryScript } from '../scripts/members.js';
 import { slotOf } from '../slot.js';
-import { ASK_MS, DEAD_SESSIONS, INBOX_READ_ENTRIES } from '../tuning.js';
+import { ASK_MS, DEAD_SESSIONS, INBOX_READ_ENTRIES, PLEDGES_READ } from '../tuning.js';
 import type { FabricHome } from './fabric-home.js';
 import { readFrame } from './frames.js';
 import type { MapTable } from './map-table.js';
@@ -49,6 +49,7 @@ export class Cleaner {
   async clean(dead: string): Promise<void> {
     await this.closeInbox(dead);
     await this.passOnInbox(dead);
+    await this.passOnPledges(dead);
     // It ends, and has passed nothing on: another broker begins anew.
     if (this.observer() === null) throw new BrokerError('STORE_AWAY', 'this broker leaves');
     await this.deleteInbox(dead);
@@ -113,7 +114,8 @@ export class Cleaner {
 
   private deleteInbox(dead: string): Promise<void> {
     const { keys } = this.home;
-    return this.bury(dead, [keys.inbox(dead, 'in'), keys.owned(dead, 'own')]);
+    const left = [keys.inbox(dead, 'in'), keys.inbox(dead, 'due'), keys.owned(dead, 'own')];
+    return this.bury(dead, left);
   }
 
   private async orphan(clientId: string, dead: string, record: IndexLane): Promise<void> {
@@ -165,6 +167,31 @@ export class Cleaner {
       } else if (item.kind === 'publishTo' && viewRecord(item.record).qos === 1) {
         begin((done) => observer.onPublishedTo(item.clientId, item.record, item.mark, done));
       }
+    }
+  }
+
+  /** Messages that its transient members of shared subscriptions may not have acknowledged. */
+  private async passOnPledges(dead: string): Promise<void> {
+    const { keys, reader } = this.home;
+    const key = keys.inbox(dead, 'due');
+    const slot = slotOf(nodeTag(dead));
+    const [fields] = await reader.ask(slot, [['HKEYS', key]], ASK_MS);
+    const names = (fields as readonly unknown[]).map(String).filter((name) => name !== '#');
+    // As they were given to them.
+    names.sort((one, other) => Number(one) - Number(other));
+    for (let at = 0; at < names.length; at += PLEDGES_READ) {
+      const question = ['HMGET', key, ...names.slice(at, at + PLEDGES_READ)];
+      const [records] = await reader.ask(slot, [question], ASK_MS);
+      const observer = this.observer();
+      if (observer === null) return;
+      const underway = (records as readonly (Buffer | null)[]).map(
+        (record) =>
+          new Promise<void>((resolve) => {
+            if (record === null) resolve();
+            else observer.onLeftBehind(record, resolve);
+          }),
+      );
+      await Promise.all(underway);
     }
   }
 

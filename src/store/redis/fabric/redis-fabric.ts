@@ -10,12 +10,12 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { BrokerError, messageOf } from '../../../base/errors.js';
-import type { FabricObserver, SharedMark } from '../../fabric.js';
+import type { FabricObserver, Pledge, Pledged, SharedMark } from '../../fabric.js';
 import type { LastWill, StoredSubscription } from '../../store.js';
 import { nodeTag } from '../keys.js';
 import type { MapEntry } from '../map-entries.js';
 import { inboxScript } from '../scripts/members.js';
-import { CLOSE_MS, JOIN_LOOK_MS, OPEN_MS, RETRY_MS_MAX, TICK_MS } from '../tuning.js';
+import { CLOSE_MS, OPEN_MS, RETRY_MS_MAX, TICK_MS } from '../tuning.js';
 import { Announcements } from './announcements.js';
 import { Cleaner } from './cleaner.js';
 import { DeadWork } from './dead-work.js';
@@ -29,6 +29,8 @@ import { type Members, Membership, type MembershipEvents } from './membership.js
 import { nameOf } from './node-id.js';
 import { OwnEntries } from './own-entries.js';
 import { Peers } from './peers.js';
+import { Pledges } from './pledges.js';
+import { untilSeenByAll } from './seen-by-all.js';
 import { Talk } from './talk.js';
 import { TaskLane } from './task-lane.js';
 import { usualTimes } from './usual-times.js';
@@ -47,6 +49,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
   private readonly dead: DeadWork;
   private readonly lives: Lives;
   private readonly held = new Held();
+  private readonly pledges: Pledges;
   private readonly talk: Talk;
   private readonly counters: InboxCounters = {
     framesReceived: 0,
@@ -70,6 +73,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.followers = new Followers(home, this);
     this.announcements = new Announcements(this.times.slowMs, home.options.log);
     this.own = new OwnEntries(home);
+    this.pledges = new Pledges(home);
     this.talk = new Talk(this.others, this.announcements, this.followers, {
       onLook: () => this.membership.look(),
       whereabouts: () => home.whereabouts,
@@ -111,6 +115,10 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     const item = { kind: 'publishTo', clientId, record, mark } as const;
     const onSent = (): void => onDone(true);
     this.others.send(node, item, onSent, () => onDone(false));
+  }
+
+  pledge(pledged: Pledged): Pledge {
+    return this.pledges.add(pledged);
   }
 
   setRoute(filter: string, kinds: number, onDone: () => void): void {
@@ -169,9 +177,11 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.observer = null;
     this.inbox?.stop();
     const { node } = this;
+    this.pledges.flush();
     const left = this.membership.leave().then(async (staying) => {
       this.others.sendAll({ kind: 'look' });
-      if (staying.length > 0) return;
+      // What others did not get yet, whoever comes next sees to.
+      if (staying.length > 0 || this.pledges.size > 0) return;
       await this.own.withdraw(node);
       await this.cleaner.cleanOwn(node);
       await this.membership.buried(node);
@@ -196,6 +206,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.inbox?.stop();
     this.followers.stop();
     this.membership.stop();
+    this.pledges.close();
     this.dead.stop();
     this.opening?.stop();
   }
@@ -246,6 +257,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
       peers: this.peers.size,
       slowPeers: this.announcements.slowPeers,
       announcements: this.announcements.size,
+      pledged: this.pledges.size,
       inboxBytesPending: this.others.pendingBytes,
       mapReloads: this.followers.reloads,
       removals: this.lives.count,
@@ -313,6 +325,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
   private becomeAnother(): void {
     this.isJoined = false;
     this.held.close();
+    this.pledges.close();
     this.lives.renew();
   }
 
@@ -334,6 +347,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     }
     this.isJoined = true;
     this.held.open();
+    this.pledges.open(this.node);
   }
 
   /** @returns false when it was taken for dead meanwhile */
@@ -350,29 +364,14 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.inbox.start();
     if (this.followers.observer === null) this.followers.start(this.observer!);
     this.others.sendAll({ kind: 'look' });
-    if (!(await this.isSeenByAll(version, life))) return false;
+    const joining = {
+      members: () => this.members,
+      look: () => this.membership.look(),
+      isOver: () => this.isOver(life),
+    };
+    if (!(await untilSeenByAll(node, version, joining, home, this.times))) return false;
     await new Promise<void>((resolve) => this.followers.catchUp(resolve));
     return !this.isOver(life);
-  }
-
-  /** Waits until all who are alive count this broker in what they wait for. */
-  private async isSeenByAll(version: number, life: number): Promise<boolean> {
-    const { clock, log } = this.home.options;
-    let logAtMs = clock.nowMs() + this.times.slowMs;
-    while (!this.isOver(life)) {
-      const { live, seen } = this.members;
-      const waitsFor = live.filter((node) => node !== this.node && (seen.get(node) ?? 0) < version);
-      if (waitsFor.length === 0) return true;
-      if (clock.nowMs() >= logAtMs) {
-        logAtMs += this.times.leaseMs;
-        log.write('notice', 'this broker waits for others to see it', {
-          nodes: waitsFor.join(' '),
-        });
-      }
-      this.membership.look();
-      await pause(JOIN_LOOK_MS);
-    }
-    return false;
   }
 
   /** True when this broker was taken for dead since. */
@@ -391,6 +390,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.membership.tick();
     this.inbox?.tick();
     this.followers.tick();
+    this.pledges.tick();
     this.announcements.tick(nowMs);
     if (!this.isJoined) return;
     const { dead } = this.members;
