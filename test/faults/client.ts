@@ -40,6 +40,12 @@ export abstract class Client {
   protected line: Line | null = null;
   /** Where the connection goes that is there, or was the last one. */
   port = 0;
+  /**
+   * The life of the broker that it is connected to, for its session: as it was when the connection
+   * began, since one that was taken for dead closes its connections and begins anew; and over when
+   * the client turns to another one, which may take the session although nobody hears of it.
+   */
+  protected life = '';
   /** How often it turned to another broker. */
   private moves = 0;
   private readonly options: ClientOptions;
@@ -92,14 +98,6 @@ export abstract class Client {
     for (const line of this.abandoned) line.destroy();
   }
 
-  /**
-   * The life of the broker that it is connected to, for its session: that is over when the client
-   * turns to another one, which may take the session although nobody hears of it.
-   */
-  protected get life(): string {
-    return `${this.options.places.lifeOf(this.port)}.${this.moves}`;
-  }
-
   get isTransient(): boolean {
     return this.options.isTransient === true;
   }
@@ -124,6 +122,7 @@ export abstract class Client {
     if (port !== this.port) this.moves++;
     this.port = port;
     this.failed = port;
+    this.life = `${places.lifeOf(port)}.${this.moves}`;
     places.onAttempt(this.clientId, port);
     const line = new Line(port, this.version, {
       onOpen: () => line.send(this.connectPacket()),

@@ -25,7 +25,8 @@ export class Group {
   private readonly hasTransient: boolean;
   /** By stream: from this number on all is due; null: nobody has a SUBACK yet. */
   private floors: number[] | null = null;
-  private readonly seen: Set<number>[];
+  /** By stream, by number: who got it first, and when. */
+  private readonly seen: Map<number, string>[];
   /** By stream: all that is due below has come. */
   private readonly lows: number[] = [];
 
@@ -33,7 +34,7 @@ export class Group {
     this.name = name;
     this.ledger = ledger;
     this.hasTransient = hasTransient;
-    this.seen = ledger.streams.map(() => new Set());
+    this.seen = ledger.streams.map(() => new Map());
   }
 
   /** A member that stays for good has its SUBACK: from now on somebody is always there. */
@@ -51,12 +52,13 @@ export class Group {
       return;
     }
     const seen = this.seen[streamIndex];
-    if (!seen.has(number)) seen.add(number);
+    const first = seen.get(number);
+    if (first === undefined) seen.set(number, `${member} at ${Math.round(nowMs)} ms`);
     else if (stream.qos === 1) this.repeatedQos1++;
     else if (stream.wasSentElsewhere(number)) this.repeatedElsewhere++;
     else {
       this.repeatedQos2++;
-      this.note('repeated', member, stream, number, nowMs);
+      this.note('repeated', `${member} after ${first}`, stream, number, nowMs);
     }
   }
 
