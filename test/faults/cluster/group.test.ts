@@ -53,7 +53,7 @@ test('nobody gets a QoS 2 message that somebody has had; QoS 1 may come again', 
   assert.is(group.repeatedQos2, 1);
   assert.equal(
     group.anomalies.map(({ kind, reader }) => `${kind} ${reader}`),
-    ['repeated group, y'],
+    ['repeated group, y after x at 1 ms'],
   );
 });
 
