@@ -15,6 +15,7 @@ const WAIT_MS = 3_000;
 interface Underway {
   count: number;
   readonly waiters: Set<Waiter>;
+  readonly onceOut: (() => void)[];
 }
 
 export class WillsUnderway {
@@ -32,16 +33,24 @@ export class WillsUnderway {
   /** @param then called when a store may forget the will */
   publish(pending: PendingWill, then: () => void): void {
     const { clientId } = pending.identity;
-    const one = this.underway.get(clientId) ?? { count: 0, waiters: new Set() };
+    const one = this.underway.get(clientId) ?? { count: 0, waiters: new Set(), onceOut: [] };
     this.underway.set(clientId, one);
     one.count++;
     this.publishWill(pending, () => {
       if (--one.count === 0) {
         this.underway.delete(clientId);
         for (const waiter of one.waiters) waiter.settle(null);
+        for (const done of one.onceOut) done();
       }
       then();
     });
+  }
+
+  /** Calls back when all wills of a client are out, however long that takes. */
+  onceOut(clientId: string, done: () => void): void {
+    const one = this.underway.get(clientId);
+    if (one === undefined) done();
+    else one.onceOut.push(done);
   }
 
   /**

@@ -181,6 +181,11 @@ export class Incoming implements FabricObserver {
     this.restore.publishLastWill(clientId, info, will, () => done?.());
   }
 
+  onOwnLastWill(clientId: string, done: () => void): void {
+    // Word of the claim came before, and closed the connection.
+    this.core.sessions.wills.onceOut(clientId, done);
+  }
+
   onAdopted(stored: StoredSession, isTransient: boolean): void {
     this.core.turn.begin();
     this.restore.onAdopted(stored, isTransient);

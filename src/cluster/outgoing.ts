@@ -141,8 +141,13 @@ export class Outgoing implements Peers {
     const record = journal.recordFor(message, group);
     const done = journal.beginFrame(record.length);
     this.fabric.publishTo(node, session.clientId, record, null, (isThere) => {
-      if (isThere) done();
-      else this.sendElsewhere(node, record, done);
+      if (isThere) {
+        done();
+        return;
+      }
+      // Or it would be chosen again, for ever, until the maps say that it is nowhere.
+      if (session.onlineAt === node) session.onlineAt = '';
+      this.sendElsewhere(node, record, done);
     });
   }
 

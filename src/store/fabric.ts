@@ -162,6 +162,13 @@ export interface FabricObserver {
    * @param done called when it is published, and safe; null: nobody waits for that
    */
   onLastWill(clientId: string, info: Buffer, will: Buffer, done: (() => void) | null): void;
+  /**
+   * A client of this broker is elsewhere, and its will is this broker's to publish.
+   *
+   * @param done called when it is published, and safe: until then it stays in the inbox, for
+   *   whoever works this broker off if it dies
+   */
+  onOwnLastWill(clientId: string, done: () => void): void;
 
   /** A durable session elsewhere has a subscription; the session itself came before. */
   onSession(session: StoredSession): void;

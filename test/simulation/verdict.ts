@@ -241,6 +241,9 @@ function judgeOrder(
     if (one.isGivenUp) continue;
     // Dropped and counted at first, and taken when its publisher sent it again.
     if (isTight && one.isRepeated) continue;
+    // It was sent first when nobody had subscribed, and comes again behind what was sent since.
+    const sinceMs = subscriber.subscribedMs.get(delivery.session) ?? 0;
+    if (one.isRepeated && one.sentMs < sinceMs) continue;
     const from = one.qos === 0 ? one.connection : 0;
     const line = `${delivery.session} ${one.publisher} ${one.topic} ${one.qos} ${from}`;
     if (one.number < (latest.get(line) ?? 0)) {

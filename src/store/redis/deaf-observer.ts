@@ -12,6 +12,7 @@ export const deafObserver: FabricObserver = {
   onClaimed: nothing,
   onAdopted: nothing,
   onLastWill: (_clientId, _info, _will, done) => done?.(),
+  onOwnLastWill: (_clientId, done) => done(),
   onSession: nothing,
   onSubscribed: nothing,
   onUnsubscribed: nothing,

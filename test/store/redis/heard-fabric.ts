@@ -77,6 +77,11 @@ export class HeardFabric implements FabricObserver {
     this.note(`adopted ${session.clientId}`);
   }
 
+  onOwnLastWill(clientId: string, done: () => void): void {
+    this.note(`own last will ${clientId}`);
+    this.end(done);
+  }
+
   onLastWill(clientId: string, info: Buffer, will: Buffer, done: (() => void) | null): void {
     this.note(`last will of ${clientId} ${info} ${will}`);
     if (done !== null) this.end(done);

@@ -30,7 +30,7 @@ interface Underway {
 
 /**
  * @param writer of the frame
- * @param done see `FabricObserver.onPublishedTo`; called for each item of kind `publishTo`
+ * @param done see `FabricObserver.onPublishedTo` and `onOwnLastWill`; called for each such item
  */
 export type OnItem = (item: FrameItem, writer: string, done: () => void) => void;
 
@@ -135,12 +135,14 @@ export class Inbox implements StreamSink {
       return;
     }
     const underway = { items: 0 };
+    const hasWill = frame.items.some(({ kind }) => kind === 'lastWill');
     const done = (): void => {
-      if (--underway.items === 0) this.underway.delete(`${frame.writer} ${frame.number}`);
+      if (--underway.items > 0) return;
+      this.underway.delete(`${frame.writer} ${frame.number}`);
+      if (hasWill) this.isUrgent = true;
     };
     for (const item of frame.items) {
-      if (item.kind === 'lastWill') this.isUrgent = true;
-      if (item.kind === 'publishTo') underway.items++;
+      if (item.kind === 'publishTo' || item.kind === 'lastWill') underway.items++;
       if (item.kind === 'note') this.hearing.onNote(item.number);
       else this.onItem(item, frame.writer, done);
     }

@@ -56,7 +56,7 @@ export class Talk {
 
   /**
    * @param writer of whom it is
-   * @param done see `FabricObserver.onPublishedTo`
+   * @param done see `FabricObserver.onPublishedTo` and `onOwnLastWill`
    */
   onItem(item: FrameItem, writer: string, observer: FabricObserver, done: () => void): void {
     switch (item.kind) {
@@ -73,7 +73,7 @@ export class Talk {
         this.whereabouts().tellClaimed(item.clientId, item.epoch, observer);
         break;
       case 'lastWill':
-        // This broker publishes it, or has: only who works it off when it is dead cares.
+        observer.onOwnLastWill(item.clientId, done);
         break;
       case 'note':
         // Of nobody else.
