@@ -4,6 +4,7 @@ import { OwnRetained } from './fabric/own-retained.js';
 import { type Keys, shardOf } from './keys.js';
 import type { LaneHome } from './lane.js';
 import {
+  recordIn,
   retainedField,
   retainedValue,
   subscriptionField,
@@ -61,8 +62,8 @@ export class Maps {
         expiredMs: 0,
         epoch,
         ...(record === null && epoch > 0 ? { publisherId: publisherId! } : {}),
-        onDone: (_, entry, isKept) => {
-          own?.end(topic, isKept ? 0 : entry);
+        onDone: (_, entry, stays) => {
+          own?.end(topic, entry, stays === undefined ? undefined : recordIn(stays));
           onDone();
         },
       });
