@@ -134,7 +134,11 @@ function enter(entering: Entering, claim: Claim | null): void {
     return;
   }
   become(entering);
-  if (connection.will !== null) connection.will.isUnknown = claim === null;
+  connection.claimEpoch = claim?.epoch ?? 0;
+  if (connection.will !== null) {
+    connection.will.isUnknown = claim === null;
+    connection.will.claimEpoch = connection.claimEpoch;
+  }
   connection.session = opened.session;
   connection.sendControl(encodeSuccess(connection, opened.isPresent, properties));
   connection.sender = senderFor(connection, packet);

@@ -66,6 +66,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
   session: Session | null = null;
   sender: Sender | null = null;
   will: PendingWill | null = null;
+  claimEpoch = 0; // `Claim.epoch`; 0: no durable store has its session
   handshake: Handshake | null = null;
   inboundAliases: InboundAliases | null = null;
   /** Acknowledgements that wait for the store; null: none yet. */

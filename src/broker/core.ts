@@ -15,7 +15,7 @@ import { PINGRESP } from '../protocol/packet-types.js';
 import { PublishReader } from '../protocol/publish-reader.js';
 import { ReasonCode } from '../protocol/reason-codes.js';
 import type { Store } from '../store/store.js';
-import type { Access, ClientIdentity } from './access.js';
+import type { Access } from './access.js';
 import { closeConnection } from './closing.js';
 import { Connection } from './connection.js';
 import type { BrokerContext } from './context.js';
@@ -37,7 +37,7 @@ import type { Session } from './session.js';
 import { SessionRegistry } from './session-registry.js';
 import { Storage } from './storage.js';
 import { SubscriptionIndex } from './subscription-index.js';
-import { Subscriptions } from './subscriptions.js';
+import { type RetainSource, Subscriptions } from './subscriptions.js';
 import { TopicTable } from './topics.js';
 import { readBuffer, type Transport, type TransportReceiver } from './transport.js';
 import { Turn } from './turn.js';
@@ -232,11 +232,13 @@ export class BrokerCore implements BrokerContext {
   /**
    * Stores, replaces or deletes the retained message of a topic [MQTT-3.3.1-5] [MQTT-3.3.1-6].
    *
-   * @param source who published it, for `check_retain_source`; absent: the broker
+   * @param source who published it, for `check_retain_source`, and by which connection; absent: the
+   *   broker
    * @returns false when a limit forbids it
    */
-  retain(message: Message, source?: { identity: ClientIdentity; access: Access }): boolean {
+  retain(message: Message, source?: RetainSource & { readonly claimEpoch: number }): boolean {
     const { name } = message.topic;
+    const epoch = source?.claimEpoch ?? 0;
     const isOwn = this.topics.fromName(name).isReserved;
     if (!isOwn && this.journal?.isRefusing) {
       this.drop(DropReason.RetainedFull, message);
@@ -246,7 +248,7 @@ export class BrokerCore implements BrokerContext {
     if (message.payloadLength === 0) {
       // Another broker may have stored one that is not known here yet.
       const isThere = this.retained.delete(name) || (this.peers !== null && !isOwn);
-      if (isThere) this.storeRetained(name, null, message.publisherId);
+      if (isThere) this.storeRetained(name, null, message.publisherId, epoch);
       return true;
     }
     const { retainedMessagesMax, retainedBytesMax } = this.limits;
@@ -255,13 +257,13 @@ export class BrokerCore implements BrokerContext {
     const isFull = before === null && this.retained.clientSize >= retainedMessagesMax;
     const isTooMuch = retainedBytesMax > 0 && bytes > retainedBytesMax;
     if (!isOwn && ((retainedMessagesMax > 0 && isFull) || isTooMuch)) {
-      if (this.retained.delete(name)) this.storeRetained(name, null, message.publisherId);
+      if (this.retained.delete(name)) this.storeRetained(name, null, message.publisherId, epoch);
       this.drop(DropReason.RetainedFull, message);
       return false;
     }
     const kept = message.keepLong(this.restSlab);
     this.retained.set(kept);
-    if (!isOwn) this.storeRetained(name, kept, message.publisherId);
+    if (!isOwn) this.storeRetained(name, kept, message.publisherId, epoch);
     this.retainedExpiry.onChange(name, kept);
     if (source !== undefined) this.subscriptions.rememberSource(kept, source);
     return true;
@@ -279,8 +281,14 @@ export class BrokerCore implements BrokerContext {
   }
 
   /** Writes a retained message, or that there is none (null), to a durable store. */
-  private storeRetained(topic: string, message: Message | null, publisherId: string | null): void {
-    this.journal?.retain(topic, message, publisherId);
+  private storeRetained(
+    topic: string,
+    message: Message | null,
+    publisherId: string | null,
+    publisherEpoch: number,
+  ): void {
+    const by = publisherId === null ? null : { publisherId, publisherEpoch };
+    this.journal?.retain(topic, message, by);
   }
 
   /** The bytes of a parse are about to be given up. */

@@ -334,8 +334,8 @@ function isRefusedQos2(connection: Connection, ack: PendingAck): boolean {
 }
 
 function retain(connection: Connection, message: Message): boolean {
-  const { core, access } = connection;
-  return core.retain(message, { identity: connection.identity!, access });
+  const { core, access, claimEpoch } = connection;
+  return core.retain(message, { identity: connection.identity!, access, claimEpoch });
 }
 
 /** PUBACK or PUBREC; nothing at QoS 0. The connection may have been closed meanwhile. */

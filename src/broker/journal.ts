@@ -32,6 +32,8 @@ export interface Retry {
   retry(): void;
 }
 
+type RetainedBy = Required<Pick<RetainedWrite, 'publisherId' | 'publisherEpoch'>>;
+
 /** What is being routed, while something else is. */
 export interface Suspended {
   readonly isAcknowledged: boolean;
@@ -223,10 +225,14 @@ export class Journal implements Flushable, Deadline {
     return this.await();
   }
 
-  /** Stores or deletes (null) a retained message. */
-  retain(topic: string, message: Message | null, publisherId: string | null): void {
+  /**
+   * Stores or deletes (null) a retained message.
+   *
+   * @param by who publishes it; null: nobody
+   */
+  retain(topic: string, message: Message | null, by: RetainedBy | null): void {
     const record = message === null ? null : recordOf(message, message.qos, true, null, '', this);
-    this.retainRecord(topic, record, false, publisherId);
+    this.retainRecord(topic, record, false, by);
   }
 
   /** Deletes a retained message that has expired, unless there is another one in the store. */
@@ -317,7 +323,7 @@ export class Journal implements Flushable, Deadline {
     topic: string,
     record: Buffer | null,
     onlyExpired: boolean,
-    publisherId: string | null,
+    by: RetainedBy | null,
   ): void {
     const ack = this.await();
     const bytes = ITEM_BYTES + (record === null ? 0 : record.length);
@@ -326,7 +332,6 @@ export class Journal implements Flushable, Deadline {
       this.onSafe(bytes);
       ack?.onSafe();
     };
-    const by = publisherId === null ? {} : { publisherId };
     this.retained.push({ topic, record, onlyExpired, onDone, ...by });
     this.markDirty();
   }

@@ -13,6 +13,8 @@ export class PendingWill implements Deadline {
   readonly access: Access;
   /** Of a stored session: goes up with each of a client's wills; 0: the will is not stored. */
   readonly stamp: number;
+  /** Of its connection, see `Connection.claimEpoch`; 0: that is not known. */
+  claimEpoch = 0;
   /** No other broker knows of it: the store was away when its client came. */
   isUnknown = false;
   deadlineMs = 0;

@@ -183,6 +183,8 @@ export interface RetainedWrite {
   readonly onlyExpired: boolean;
   /** Who publishes it; absent: nobody, or it does not matter. */
   readonly publisherId?: string;
+  /** `Claim.epoch` of the connection that it came by; absent or 0: it is not known. */
+  readonly publisherEpoch?: number;
   readonly onDone: () => void;
 }
 

@@ -101,6 +101,25 @@ add('what it had not read when it died counts no more when it wakes up', async (
   }
 });
 
+add('it retains nothing over what its client has published elsewhere since', async (t, cluster) => {
+  const publisher = await t.connect({ node: 0, isDurable: true });
+  const { clientId } = publisher;
+  cluster.stop(0);
+  const fields = { topic: t.topic(), qos: 1, packetId: 8, retain: true };
+  publisher.send(build.publish(5, { ...fields, payload: 'late' }));
+  const again = await t.connect({ node: 1, clientId, isDurable: true });
+  await again.publish(t.topic(), 'later', { qos: 1, retain: true });
+  await cluster.untilMembers([1, 2], { deadlineMs: deathMs });
+  cluster.cont(0);
+  await publisher.until('a close', () => publisher.isClosed, deathMs);
+  await cluster.untilMembers([0, 1, 2], { deadlineMs: deathMs });
+  for (const node of [0, 1, 2]) {
+    const reader = await t.connect({ node });
+    await reader.subscribe(t.topic(), 1);
+    await expectPayloads(reader, ['later']);
+  }
+});
+
 add('it acknowledges nothing in its old life that nobody gets', async (t, cluster) => {
   const durable = await t.connect({ node: 1, isDurable: true });
   const transient = await t.connect({ node: 2 });

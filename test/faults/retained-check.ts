@@ -71,7 +71,7 @@ export class RetainedCheck {
         } else if (packet.cmd === 'publish') {
           line.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
           if (packet.topic !== fence) this.note(packet, found);
-          else this.judge(known, found, line);
+          else this.judge(known, found, line, port);
         }
       },
       onClose: () => {
@@ -103,17 +103,23 @@ export class RetainedCheck {
     }
   }
 
-  private judge(known: readonly number[], found: Map<number, number>, line: Line): void {
+  private judge(
+    known: readonly number[],
+    found: Map<number, number>,
+    line: Line,
+    port: number,
+  ): void {
     this.looks++;
+    const life = this.places.lifeOf(port);
+    const where = life === '' ? '' : ` (broker ${life})`;
     for (const { index, topic, sent } of this.ledger.streams) {
       const version = found.get(index);
       const least = known[index];
-      if (version === undefined) {
-        if (mayBeAbsent(least, sent)) continue;
-        this.lost.push(`${topic}: absent, ${least} was acknowledged and ${sent - 1} sent`);
-      } else if (version < least || version >= sent) {
-        this.lost.push(`${topic}: ${version}, ${least} was acknowledged and ${sent - 1} sent`);
-      }
+      const isFine =
+        version === undefined ? mayBeAbsent(least, sent) : version >= least && version < sent;
+      if (isFine) continue;
+      const what = `${version ?? 'absent'}, ${least} was acknowledged and ${sent - 1} sent`;
+      this.lost.push(`${topic}: ${what}${where}`);
     }
     line.close();
   }

@@ -52,6 +52,11 @@ export function retainedValue(epoch: number, record: Buffer): Buffer {
   return bytes;
 }
 
+/** The record in a value of `retainedValue`; null: there is none. */
+export function recordIn(value: Buffer | null): Buffer | null {
+  return value === null ? null : value.subarray(8);
+}
+
 export function subscriptionValue(epoch: number, subscription: StoredSubscription): Buffer {
   const bytes = Buffer.allocUnsafe(8 + OPTIONS_BYTES);
   writeU64(bytes, epoch, 0);

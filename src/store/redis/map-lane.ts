@@ -20,9 +20,10 @@ export interface MapChange {
   /**
    * @param position number of the call: what `StoreFabric.announced` takes
    * @param entry number of the call's last entry in the shard's log
-   * @param isKept something later was there, and stays
+   * @param stays the value of a retained message that was there, is later, and stays; null: it is
+   *   gone by now; undefined: the change was made
    */
-  readonly onDone: (position: number, entry: number, isKept: boolean) => void;
+  readonly onDone: (position: number, entry: number, stays?: Buffer | null) => void;
 }
 
 const noEpoch = Buffer.alloc(0);
@@ -108,9 +109,14 @@ class MapCall extends Call {
   }
 
   onReply(value: unknown): void {
-    const [entry, ...kept] = Array.isArray(value) ? value.map(Number) : [Number(value)];
+    const [entry, ...kept] = Array.isArray(value) ? (value as unknown[]) : [value];
+    const stays = new Map<number, Buffer | null>();
+    for (let at = 0; at < kept.length; at += 2) {
+      const there = kept[at + 1] as Buffer;
+      stays.set(Number(kept[at]), there.length === 0 ? null : there);
+    }
     for (const [index, change] of this.changes.entries()) {
-      change.onDone(this.number, entry!, kept.includes(index));
+      change.onDone(this.number, Number(entry), stays.get(index));
       this.home.end();
     }
     this.lane.onCallDone();

@@ -4,6 +4,7 @@ import { OwnRetained } from './fabric/own-retained.js';
 import { type Keys, shardOf } from './keys.js';
 import type { LaneHome } from './lane.js';
 import {
+  recordIn,
   retainedField,
   retainedValue,
   subscriptionField,
@@ -45,7 +46,8 @@ export class Maps {
   }
 
   retain(writes: readonly RetainedWrite[]): void {
-    for (const { onDone, onlyExpired, publisherId, record, topic } of writes) {
+    for (const write of writes) {
+      const { onDone, onlyExpired, publisherId, record, topic } = write;
       const shard = shardOf(topic);
       if (onlyExpired) {
         this.lanes[shard]!.add(this.expiry(topic, onDone));
@@ -53,20 +55,29 @@ export class Maps {
       }
       const own = this.own[shard];
       own?.begin(topic);
-      const epoch = publisherId === undefined ? 0 : this.home.ownership.epochOf(publisherId);
+      const epoch = this.epochOf(write);
       this.lanes[shard]!.add({
         field: retainedField(topic),
         value: record === null ? null : retainedValue(epoch, record),
         expiredMs: 0,
         epoch,
         ...(record === null && epoch > 0 ? { publisherId: publisherId! } : {}),
-        onDone: (_, entry, isKept) => {
-          own?.end(topic, isKept ? 0 : entry);
+        onDone: (_, entry, stays) => {
+          own?.end(topic, entry, stays === undefined ? undefined : recordIn(stays));
           onDone();
         },
       });
     }
     for (const lane of this.lanes) lane.pump();
+  }
+
+  /**
+   * Of the connection that it came by, although that may be over: what is late would else pass for
+   * something that nobody is earlier than.
+   */
+  private epochOf({ publisherEpoch = 0, publisherId }: RetainedWrite): number {
+    if (publisherEpoch > 0 || publisherId === undefined) return publisherEpoch;
+    return this.home.ownership.epochOf(publisherId);
   }
 
   /** Deletes what has expired: what others store meanwhile has not, and need not be put aside. */

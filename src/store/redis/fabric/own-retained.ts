@@ -6,7 +6,8 @@
  *     none ──begin──▶ underway ──end──▶ written ──the log was followed up to there──▶ none
  *
  * While one is underway, another broker's is put aside; once its place is known, the later one
- * stays. Holds one message at most for each topic with a write underway.
+ * stays. So does what was later in Redis than ours: the core may have given it up for ours. Holds
+ * one message at most for each topic with a write underway.
  */
 interface OwnTopic {
   underway: number;
@@ -17,7 +18,7 @@ interface OwnTopic {
 }
 
 export class OwnRetained {
-  /** Told of another broker's message that is the later one after all. */
+  /** Told of another message that is the later one after all. */
   onLate: (topic: string, record: Buffer | null) => void = () => undefined;
   private readonly topics = new Map<string, OwnTopic>();
   /** Topics that are done when the log was followed up to an entry, about ascending. */
@@ -34,18 +35,24 @@ export class OwnRetained {
     else own.underway++;
   }
 
-  /** @param entry where in the log; 0: nowhere, as another broker's was later */
-  end(topic: string, entry: number): void {
+  /**
+   * @param entry where in the log
+   * @param stays what was later than ours, as of that entry; undefined: ours was written
+   */
+  end(topic: string, entry: number, stays?: Buffer | null): void {
     const own = this.topics.get(topic);
     if (own === undefined) return;
     own.underway--;
     own.writtenAt = Math.max(own.writtenAt, entry);
+    if (stays !== undefined && (own.late === null || own.late.entry <= entry)) {
+      own.late = { entry, record: stays === null ? null : Buffer.from(stays) };
+    }
     if (own.underway > 0) return;
     const { late } = own;
     own.late = null;
     if (own.writtenAt <= this.reached) this.topics.delete(topic);
     else this.written.push({ topic, entry: own.writtenAt });
-    if (late !== null && late.entry > own.writtenAt) this.onLate(topic, late.record);
+    if (late !== null && late.entry >= own.writtenAt) this.onLate(topic, late.record);
   }
 
   /** Another broker's message: true when it counts. */

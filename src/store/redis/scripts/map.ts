@@ -7,8 +7,8 @@
  *     ARGV  1 writer  2 call  3 seconds
  *           4… (field, `+<value>`, `-` or `~<milliseconds>`, epoch or empty)…; after the `-` of a
  *           retained message: who deletes it
- *     reply number of the last entry of the log; or that, and indexes of changes, from 0, in whose
- *           stead something later stays
+ *     reply number of the last entry of the log; or that, and {index of a change, from 0; what is
+ *           later and stays in its stead, of a retained message}…
  *
  * An entry with an epoch begins with it (u64) and only gives way to the same or a later epoch: so
  * a session that has ended cannot delete what its successor subscribed. A retained message has
@@ -45,15 +45,25 @@ export const mapScript = new Script(
   `
 local call, m, log, w = redis.call, KEYS[1], KEYS[2], KEYS[3]
 local writer, number = ARGV[1], ARGV[2]
+local function answerOf(position, kept)
+  if #kept == 0 then return position end
+  local answer = { position }
+  for at = 1, #kept do
+    local field = ARGV[4 + 3 * kept[at]]
+    local isRetained = string.byte(field) == ${RETAINED_BYTE}
+    answer[#answer + 1] = kept[at]
+    answer[#answer + 1] = isRetained and call('HGET', m, field) or ''
+  end
+  return answer
+end
 local last = call('HGET', w, writer)
 if last then
   local n, position, kept = string.match(last, '^(%d+):%d+:?(%d*):?(.*)$')
   if n == number then
     call('HSET', w, writer, last)
-    if kept == '' then return tonumber(position) or 0 end
-    local answer = { tonumber(position) }
-    for index in string.gmatch(kept, '%d+') do answer[#answer + 1] = tonumber(index) end
-    return answer
+    local indexes = {}
+    for index in string.gmatch(kept, '%d+') do indexes[#indexes + 1] = tonumber(index) end
+    return answerOf(tonumber(position) or 0, indexes)
   end
   if tonumber(number) < tonumber(n) then return redis.error_reply('${LATE}') end
 end
@@ -132,8 +142,9 @@ for at = 4, #ARGV, 3 do
     tell('-' .. field, epoch)
   end
 end
-if isPinned then call('HDEL', m, '') end
 if #changes > 0 or entries == 0 then flush() end
+local answer = answerOf(count, kept)
+if isPinned then call('HDEL', m, '') end
 local position = string.format('%.0f', count)
 local own = number .. ':' .. ARGV[3] .. ':' .. position
 if #kept > 0 then own = own .. ':' .. table.concat(kept, ',') end
@@ -149,8 +160,7 @@ if not last and call('HLEN', w) > ${MAP_WRITERS_MAX} + 1 then
   end
   call('HDEL', w, oldest)
 end
-if #kept > 0 then return { count, unpack(kept) } end
-return count
+return answer
 `,
 );
 

@@ -172,7 +172,8 @@ test(
           text === null ? null : retainedValue(epoch, Buffer.from(expiringAt(0, shape), 'latin1'));
         const common = { field: retainedField('t'), value, expiredMs: 0, epoch };
         const by = value === null ? { publisherId } : {};
-        const onDone = (_: number, _entry: number, isKept: boolean): void => resolve(isKept);
+        const onDone = (_: number, _entry: number, stays?: Buffer | null): void =>
+          resolve(stays !== undefined);
         from.store.maps.change(shardOf('t'), { ...common, ...by, onDone });
       });
     assert.is(await change(a!, 'p', 5, 'first'), false);
@@ -187,6 +188,34 @@ test(
     assert.match((await current())!, /another publisher$/);
     assert.is(await change(b!, 'p', 4, null), false);
     assert.is(await current(), null);
+  }),
+);
+
+test(
+  'nor does what its broker writes when it has lost the client, and shows then what stays',
+  withBrokers(redis, 2, async ([a, b]) => {
+    const publish = ({ store }: TestBroker, publisherEpoch: number, text: string) => {
+      const payload = Buffer.from(text);
+      const shape = { topic: 't', publisherId: 'p', payload };
+      const record = Buffer.from(expiringAt(Number.POSITIVE_INFINITY, shape), 'latin1');
+      return new Promise<void>((onDone) => {
+        const write = { topic: 't', record, onlyExpired: false, publisherId: 'p', publisherEpoch };
+        store.write({ sessions: [], retained: [{ ...write, onDone }] });
+      });
+    };
+    const shown = ({ heard: { log } }: TestBroker) => log.filter((line) => /^retained/.test(line));
+    const before = await a!.driver.claim('p', { expiryInterval: 60 });
+    const after = await b!.driver.claim('p', { expiryInterval: 60 });
+    await until('a to hear of it', () => a!.store.ownership.current('p') === null);
+    await publish(b!, after.epoch, 'later');
+    await catchUp(a!);
+    assert.match(shown(a!).join(), /later$/);
+    await publish(a!, before.epoch, 'late');
+    await Promise.all([a!, b!].map(catchUp));
+
+    assert.is(shown(b!).length, 0);
+    assert.is(shown(a!).length, 2);
+    assert.match(shown(a!)[1]!, /later$/);
   }),
 );
 

@@ -53,9 +53,27 @@ test('a later one that is heard of before ours has its place takes its place', (
   assert.is(view.shown, 'theirs');
 });
 
+test('what stays in the stead of ours is shown, unless something later is', () => {
+  const view = new View();
+  view.onForeign('theirs', 6);
+  view.own.begin('t');
+  view.shown = 'ours';
+  view.own.end('t', 7, Buffer.from('theirs'));
+  assert.is(view.shown, 'theirs');
+  view.own.begin('t');
+  view.shown = 'ours again';
+  view.onForeign('later', 9);
+  view.own.end('t', 8, Buffer.from('theirs'));
+  assert.is(view.shown, 'later');
+  view.own.reach(9);
+  assert.is(view.own.size, 0);
+});
+
 test('whatever comes when, the last one in the log is shown', async () => {
-  // Who writes each entry, and after how many more entries the answer to ours comes.
-  const entries = fc.array(fc.record({ isOwn: fc.boolean(), lag: fc.nat(4) }), { maxLength: 20 });
+  // Who writes each entry, whether ours gives way to what is there, and after how many more entries
+  // its answer comes.
+  const entry = fc.record({ isOwn: fc.boolean(), givesWay: fc.boolean(), lag: fc.nat(4) });
+  const entries = fc.array(entry, { maxLength: 20 });
   await fc.assert(
     fc.property(entries, fc.nat(6), (log, behind) => {
       const view = new View();
@@ -67,24 +85,28 @@ test('whatever comes when, the last one in the log is shown', async () => {
         }
       };
       // Answers come in order, as a lane has one call on its way.
-      const answers: { at: number; entry: number }[] = [];
+      const answers: { at: number; entry: number; stays: string | undefined }[] = [];
       let lastAt = 0;
-      for (const [index, { isOwn, lag }] of log.entries()) {
+      let there = 'none';
+      const answer = ({ entry: at, stays }: (typeof answers)[number]) =>
+        view.own.end('t', at, stays === undefined ? stays : Buffer.from(stays));
+      for (const [index, { isOwn, givesWay, lag }] of log.entries()) {
         if (isOwn) {
           view.own.begin('t');
           view.shown = `#${index}`;
           lastAt = Math.max(lastAt, index + lag);
-          answers.push({ at: lastAt, entry: index + 1 });
+          answers.push({ at: lastAt, entry: index + 1, stays: givesWay ? there : undefined });
         }
+        if (!isOwn || !givesWay) there = `#${index}`;
         follow(Math.max(followed, index + 1 - behind));
         while (answers.length > 0 && answers[0]!.at <= index) {
-          view.own.end('t', answers.shift()!.entry);
+          answer(answers.shift()!);
         }
       }
-      for (const { entry } of answers) view.own.end('t', entry);
+      for (const one of answers) answer(one);
       follow(log.length);
 
-      assert.is(view.shown, log.length === 0 ? 'none' : `#${log.length - 1}`);
+      assert.is(view.shown, there);
       assert.is(view.own.size, 0);
     }),
   );
