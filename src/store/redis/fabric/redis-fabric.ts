@@ -15,7 +15,7 @@ import type { LastWill, StoredSubscription } from '../../store.js';
 import { nodeTag } from '../keys.js';
 import type { MapEntry } from '../map-entries.js';
 import { inboxScript } from '../scripts/members.js';
-import { CLOSE_MS, JOIN_LOOK_MS, OPEN_MS, RETRY_MS_MAX, TICK_MS } from '../tuning.js';
+import { CLOSE_MS, OPEN_MS, RETRY_MS_MAX, TICK_MS } from '../tuning.js';
 import { Announcements } from './announcements.js';
 import { Cleaner } from './cleaner.js';
 import { DeadWork } from './dead-work.js';
@@ -25,10 +25,12 @@ import type { Appended } from './frames.js';
 import { Held } from './held.js';
 import { Inbox, type InboxCounters } from './inbox.js';
 import { Lives } from './lives.js';
+import { isInboxLost } from './lost-inbox.js';
 import { type Members, Membership, type MembershipEvents } from './membership.js';
 import { nameOf } from './node-id.js';
 import { OwnEntries } from './own-entries.js';
 import { Peers } from './peers.js';
+import { untilSeenByAll } from './seen-by-all.js';
 import { Talk } from './talk.js';
 import { TaskLane } from './task-lane.js';
 import { usualTimes } from './usual-times.js';
@@ -284,17 +286,31 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
 
   onRemoved(why: string): void {
     if (this.isStopped || this.observer === null) return;
-    const { log, nodeName } = this.home.options;
-    this.inbox?.stop();
     if (why !== '') {
+      const { nodeName } = this.home.options;
+      this.inbox?.stop();
       this.isJoined = false;
       const detail = `node_name ${nodeName} is used by another broker as well (${why})`;
       this.home.onFatal(new BrokerError('NODE_NAME', `${detail}: give each one its own`));
       return;
     }
-    log.write('warning', 'the other brokers took this one for dead: it joins again', {
-      node: this.node,
-    });
+    this.comeBack(this.observer, 'the other brokers took this one for dead: it joins again');
+  }
+
+  // Joining.
+
+  private async onInboxGone(life: number, inbox: Inbox): Promise<void> {
+    if (!this.isJoined || inbox.isGone) return;
+    inbox.isGone = true;
+    const isLost = await isInboxLost(this.home, this.membership);
+    if (!isLost || this.observer === null || this.isOver(life)) return;
+    this.membership.becomeOutside();
+    this.comeBack(this.observer, 'redis lost the inbox of this broker: it joins again');
+  }
+
+  private comeBack(observer: FabricObserver, event: string): void {
+    this.inbox?.stop();
+    this.home.options.log.write('warning', event, { node: this.node });
     const wasJoined = this.isJoined;
     this.becomeAnother();
     // Else it is joining, and notices.
@@ -302,13 +318,11 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.announcements.endAll();
     this.own.clear();
     this.held.endAll();
-    this.observer.onRemoved();
+    observer.onRemoved();
     this.enterUntilJoined().catch((error: unknown) => {
       if (!this.isStopped) this.home.onFatal(error instanceof Error ? error : new Error());
     });
   }
-
-  // Joining.
 
   private becomeAnother(): void {
     this.isJoined = false;
@@ -338,41 +352,27 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
 
   /** @returns false when it was taken for dead meanwhile */
   private async enter(life: number): Promise<boolean> {
-    const { home, node } = this;
+    const { home, membership, node, times } = this;
     this.opening = new TaskLane(home, nodeTag(node));
     const keys = [home.keys.inbox(node, 'in'), home.keys.inbox(node, 'alive')];
     await this.opening.run(inboxScript, keys, []);
-    const version = await this.membership.join(node);
+    const version = await membership.join(node);
     if (this.isOver(life)) return false;
-    this.inbox = new Inbox(home, node, this.counters, (item, writer, done) => {
-      if (this.observer !== null) this.talk.onItem(item, writer, this.observer, done);
+    const inbox = new Inbox(home, node, this.counters, {
+      onItem: (item, writer, done) => {
+        if (this.observer !== null) this.talk.onItem(item, writer, this.observer, done);
+      },
+      onGone: () => void this.onInboxGone(life, inbox),
     });
-    this.inbox.start();
+    this.inbox = inbox;
+    inbox.start();
     if (this.followers.observer === null) this.followers.start(this.observer!);
     this.others.sendAll({ kind: 'look' });
-    if (!(await this.isSeenByAll(version, life))) return false;
+    const joining = { home, membership, node, times, version };
+    const isOver = (): boolean => this.isOver(life);
+    if (!(await untilSeenByAll(joining, () => this.members, isOver))) return false;
     await new Promise<void>((resolve) => this.followers.catchUp(resolve));
     return !this.isOver(life);
-  }
-
-  /** Waits until all who are alive count this broker in what they wait for. */
-  private async isSeenByAll(version: number, life: number): Promise<boolean> {
-    const { clock, log } = this.home.options;
-    let logAtMs = clock.nowMs() + this.times.slowMs;
-    while (!this.isOver(life)) {
-      const { live, seen } = this.members;
-      const waitsFor = live.filter((node) => node !== this.node && (seen.get(node) ?? 0) < version);
-      if (waitsFor.length === 0) return true;
-      if (clock.nowMs() >= logAtMs) {
-        logAtMs += this.times.leaseMs;
-        log.write('notice', 'this broker waits for others to see it', {
-          nodes: waitsFor.join(' '),
-        });
-      }
-      this.membership.look();
-      await pause(JOIN_LOOK_MS);
-    }
-    return false;
   }
 
   /** True when this broker was taken for dead since. */
@@ -389,7 +389,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
   private tick(): void {
     const nowMs = this.home.options.clock.nowMs();
     this.membership.tick();
-    this.inbox?.tick();
+    this.inbox?.tick(this.isJoined && this.peers.size > 0);
     this.followers.tick();
     this.announcements.tick(nowMs);
     if (!this.isJoined) return;
