@@ -100,6 +100,11 @@ export abstract class Client {
     return `${this.options.places.lifeOf(this.port)}.${this.moves}`;
   }
 
+  /** Where it is, for whoever looks into what does not come. */
+  get place(): string {
+    return this.isConnected ? `at ${this.port}, connection ${this.connects}` : 'not connected';
+  }
+
   get isTransient(): boolean {
     return this.options.isTransient === true;
   }
