@@ -88,7 +88,8 @@ export class BrokerProcess {
     if (code !== 0) this.troubles.push(`ended with ${code} after SIGTERM`);
   }
 
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+  /** SIGUSR1: it says in its log how it is. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1'): void {
     this.child?.signal(signal);
   }
 

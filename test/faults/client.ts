@@ -98,6 +98,11 @@ export abstract class Client {
     for (const line of this.abandoned) line.destroy();
   }
 
+  /** Where it is, for whoever looks into what does not come. */
+  get place(): string {
+    return this.isConnected ? `at ${this.port}, connection ${this.connects}` : 'not connected';
+  }
+
   get isTransient(): boolean {
     return this.options.isTransient === true;
   }

@@ -127,14 +127,14 @@ export class Crowd {
 
   /** What is still to come, in words; empty: all is there. */
   get outstanding(): string {
-    const inflight = [...this.publishers, this.retained.keeper].reduce(
-      (sum, publisher) => sum + publisher.inflight,
-      0,
-    );
+    const all = [...this.publishers, this.retained.keeper];
+    const inflight = all.reduce((sum, publisher) => sum + publisher.inflight, 0);
     const behind = this.ledger.readers.reduce((sum, reader) => sum + reader.behind, 0);
     const { missing } = this.mourners;
     if (inflight + behind + missing === 0) return '';
-    return `${inflight} unacknowledged, ${behind} not delivered, ${missing} wills not published`;
+    const waiting = all.flatMap((one) => one.waiting ?? []).join('; ');
+    const unacknowledged = `${inflight} unacknowledged${waiting === '' ? '' : ` (${waiting})`}`;
+    return `${unacknowledged}, ${behind} not delivered, ${missing} wills not published`;
   }
 
   /** Changes whenever anything comes in. */

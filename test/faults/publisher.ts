@@ -55,6 +55,13 @@ export class Publisher extends Client {
     return this.flights.size + this.released.size;
   }
 
+  /** What it waits for, in words; null: nothing. */
+  get waiting(): string | null {
+    const { clientId, flights, inflight, place, released } = this;
+    if (inflight === 0) return null;
+    return `${clientId} ${place}: ${flights.size} messages, ${released.size} PUBRELs`;
+  }
+
   /** Sends what there is room for. */
   pump(): void {
     const { ledger } = this.settings;

@@ -186,9 +186,15 @@ export class Ownership {
     this.home.route(new CorrectCall(slot, this.home, this.keys.offline(shard, 'z'), corrections));
   }
 
-  /** After Redis lost what was on record. */
-  recordAgain(): void {
-    for (const clientId of this.owned.keys()) this.record.add('SADD', clientId, '');
+  /** After Redis lost what was on record; `onDone` when it is there again. */
+  recordAgain(onDone: () => void): void {
+    let left = this.owned.size;
+    if (left === 0) onDone();
+    for (const clientId of this.owned.keys()) {
+      this.record.add('SADD', clientId, '', () => {
+        if (--left === 0) onDone();
+      });
+    }
   }
 
   ofEpoch(clientId: string, epoch: number): Owned | null {

@@ -86,7 +86,7 @@ export class RedisStore implements Store, SessionHome, ClaimHome, FabricHome {
     this.cluster = new Cluster(options, this.keys);
     this.cluster.onLoss = () => {
       this.maps.isSuspect = true;
-      this.ownership.recordAgain();
+      this.ownership.recordAgain(() => undefined);
       this.fabric.announceAgain();
     };
     this.reader = new Reader(this.cluster);

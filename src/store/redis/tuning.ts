@@ -107,6 +107,8 @@ export const FULFILLED_MAX = 1_024;
 export const PLEDGES_READ = 64;
 /** Milliseconds after which a broker that waits for its own note in its inbox sends another. */
 export const HEARING_MS = 1_000;
+/** Milliseconds between notes of a broker that waits for none: is its inbox still there? */
+export const INBOX_LOOK_MS = 2_000;
 /** Brokers whose last frame an inbox's reader remembers; dead ones go first. */
 export const INBOX_WRITERS_MAX = 256;
 /** Numbers that gave way, at most, which a forward names; the owner misses others by itself. */

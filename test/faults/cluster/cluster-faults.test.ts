@@ -27,6 +27,8 @@ test(`three brokers as one lose nothing, and QoS 2 comes once (seed ${seed})`, a
     transients: 3,
   });
 
+  // What was done and said, for whoever looks for the cause.
+  if (report.findings.length > 0) process.stderr.write(`${report.log.join('\n')}\n`);
   const advice = `npm run test:faults -- --brokers 3 --seed ${seed}`;
   assert.equal(report.findings.slice(0, 20), [], `seed ${seed}; longer: ${advice}`);
   for (const { lost, orderBroken, repeatedQos2 } of [

@@ -148,6 +148,7 @@ export class ClusterRun {
     await machines.untilWhole();
     await store.untilWhole();
     const outstanding = await untilDrained(crowd);
+    if (outstanding !== '') for (const { broker } of machines.all) broker.signal('SIGUSR1');
     for (const reader of crowd.live) reader.judge(crowd.ledger.nowMs);
     // Whatever a broker may still want to repeat, it does so now.
     for (const { broker } of machines.all) {

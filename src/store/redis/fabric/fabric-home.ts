@@ -20,6 +20,7 @@ import type { LaneHome } from '../lane.js';
 import type { MapEntry } from '../map-entries.js';
 import type { Maps } from '../maps.js';
 import type { RedisStoreOptions } from '../options.js';
+import type { Ownership } from '../ownership.js';
 import type { Reader } from '../reader.js';
 import type { Whereabouts } from '../whereabouts.js';
 import type { Appended } from './frames.js';
@@ -56,6 +57,7 @@ export interface FabricHome extends LaneHome {
    */
   orphan(clientId: string, deadNode: string): Promise<void>;
   readonly whereabouts: Pick<Whereabouts, 'tellClaimed'>;
+  readonly ownership: Pick<Ownership, 'recordAgain'>;
   /** See `Fabric.adopt`. */
   adopt(clientId: string, epoch: number): Promise<number>;
 }

@@ -6,9 +6,13 @@
  * still lie in the inbox here: what it publishes now must not overtake them (promise P5).
  *
  *     idle ──hear──▶ underway ──its own note is read──▶ idle, or underway for those who came since
+ *
+ * A note that the inbox does not take says that there is none: nobody else would notice, since what
+ * others say to a broker without an inbox is as good as said to a dead one. So a broker with others
+ * around it sends one every now and then.
  */
 
-import { HEARING_MS } from '../tuning.js';
+import { HEARING_MS, INBOX_LOOK_MS } from '../tuning.js';
 import type { FabricHome } from './fabric-home.js';
 import { InboxLane } from './inbox-lane.js';
 
@@ -24,13 +28,19 @@ export class Hearing {
   private next: Waiting | null = null;
   /** Of the last note. */
   private number = 0;
-  private sentMs = 0;
+  private sentMs: number;
   private isStopped = false;
+  private readonly onGone: () => void;
 
-  /** @param node this broker in its present life */
-  constructor(home: FabricHome, node: string) {
+  /**
+   * @param node this broker in its present life
+   * @param onGone there is no inbox; called with every note that it did not take
+   */
+  constructor(home: FabricHome, node: string, onGone: () => void) {
     this.home = home;
     this.lane = new InboxLane(home, node);
+    this.onGone = onGone;
+    this.sentMs = home.options.clock.nowMs();
   }
 
   /** Resolves when what is in the inbox now has been read. Null: nobody reads it any more. */
@@ -50,10 +60,15 @@ export class Hearing {
     if (this.next !== null) this.sendNext();
   }
 
-  /** A failover may have lost a note that was in the inbox. */
-  tick(): void {
-    if (this.underway === null || this.lane.pendingBytes > 0) return;
-    if (this.home.options.clock.nowMs() - this.sentMs >= HEARING_MS) this.send();
+  /**
+   * A failover may have lost a note that was in the inbox.
+   *
+   * @param hasPeers there are others who may say something
+   */
+  tick(hasPeers: boolean): void {
+    if (this.lane.pendingBytes > 0 || (this.underway === null && !hasPeers)) return;
+    const everyMs = this.underway === null ? INBOX_LOOK_MS : HEARING_MS;
+    if (this.home.options.clock.nowMs() - this.sentMs >= everyMs) this.send();
   }
 
   /** This life is over, and with it the connections that wait. */
@@ -74,7 +89,9 @@ export class Hearing {
 
   private send(): void {
     this.sentMs = this.home.options.clock.nowMs();
-    this.lane.add({ kind: 'note', number: ++this.number }, null, null);
+    this.lane.add({ kind: 'note', number: ++this.number }, null, () => {
+      if (!this.isStopped) this.onGone();
+    });
   }
 }
 

@@ -23,6 +23,10 @@ export interface InboxCounters {
   framesSkipped: number;
 }
 
+export function newCounters(): InboxCounters {
+  return { framesReceived: 0, framesRepeated: 0, framesSkipped: 0 };
+}
+
 /** What of a frame is not safe without its entry yet. */
 interface Underway {
   items: number;
@@ -34,7 +38,15 @@ interface Underway {
  */
 export type OnItem = (item: FrameItem, writer: string, done: () => void) => void;
 
+export interface InboxEvents {
+  readonly onItem: OnItem;
+  /** See `Hearing`. */
+  readonly onGone: () => void;
+}
+
 export class Inbox implements StreamSink {
+  /** It was told that Redis does not have it. */
+  isGone = false;
   private readonly reader: StreamReader;
   private readonly counters: InboxCounters;
   private readonly onItem: OnItem;
@@ -53,7 +65,12 @@ export class Inbox implements StreamSink {
   /** Entries read from this connection that have to stay, oldest first. */
   private staying: { readonly id: string; readonly underway: Underway }[] = [];
 
-  constructor(home: FabricHome, node: string, counters: InboxCounters, onItem: OnItem) {
+  constructor(
+    home: FabricHome,
+    node: string,
+    counters: InboxCounters,
+    { onItem, onGone }: InboxEvents,
+  ) {
     this.node = node;
     this.counters = counters;
     this.onItem = onItem;
@@ -63,7 +80,7 @@ export class Inbox implements StreamSink {
       key: home.keys.inbox(node, 'in'),
       count: INBOX_READ_ENTRIES,
     };
-    this.hearing = new Hearing(home, node);
+    this.hearing = new Hearing(home, node, onGone);
     this.reader = new StreamReader(home.cluster, place, this, (error) => home.onFatal(error));
   }
 
@@ -82,9 +99,10 @@ export class Inbox implements StreamSink {
     return this.hearing.hear();
   }
 
-  tick(): void {
+  /** @param hasPeers see `Hearing.tick` */
+  tick(hasPeers: boolean): void {
     this.reader.tick();
-    this.hearing.tick();
+    this.hearing.tick(hasPeers);
   }
 
   begin(): Promise<string> {

@@ -113,6 +113,16 @@ export class Membership {
       });
   }
 
+  /**
+   * Whether this broker is a member, as it is answered from now on.
+   *
+   * @throws BrokerError `STORE_AWAY` when the store was closed
+   */
+  async isAlive(): Promise<boolean> {
+    const { isAlive } = await this.say('tick', this.node);
+    return isAlive;
+  }
+
   /** A dead broker was worked off. */
   async buried(dead: string): Promise<void> {
     await this.say('buried', this.node, dead);

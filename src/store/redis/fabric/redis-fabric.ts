@@ -15,7 +15,7 @@ import type { LastWill, StoredSubscription } from '../../store.js';
 import { nodeTag } from '../keys.js';
 import type { MapEntry } from '../map-entries.js';
 import { inboxScript } from '../scripts/members.js';
-import { CLOSE_MS, OPEN_MS, RETRY_MS_MAX, TICK_MS } from '../tuning.js';
+import { OPEN_MS, RETRY_MS_MAX, TICK_MS } from '../tuning.js';
 import { Announcements } from './announcements.js';
 import { Cleaner } from './cleaner.js';
 import { DeadWork } from './dead-work.js';
@@ -23,8 +23,10 @@ import type { FabricHome, FabricTimes, StoreFabric } from './fabric-home.js';
 import { Followers, type FollowersHome } from './followers.js';
 import type { Appended } from './frames.js';
 import { Held } from './held.js';
-import { Inbox, type InboxCounters } from './inbox.js';
+import { Inbox, newCounters } from './inbox.js';
+import { nameInUse, untilLeft } from './leaving.js';
 import { Lives } from './lives.js';
+import { isInboxLost } from './lost-inbox.js';
 import { type Members, Membership, type MembershipEvents } from './membership.js';
 import { nameOf } from './node-id.js';
 import { OwnEntries } from './own-entries.js';
@@ -51,11 +53,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
   private readonly held = new Held();
   private readonly pledges: Pledges;
   private readonly talk: Talk;
-  private readonly counters: InboxCounters = {
-    framesReceived: 0,
-    framesRepeated: 0,
-    framesSkipped: 0,
-  };
+  private readonly counters = newCounters();
   private observer: FabricObserver | null = null;
   private inbox: Inbox | null = null;
   private opening: TaskLane | null = null;
@@ -186,15 +184,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
       await this.cleaner.cleanOwn(node);
       await this.membership.buried(node);
     });
-    const { log } = this.home.options;
-    left.catch((error: unknown) => {
-      log.write('warning', 'this broker did not leave the cluster', { detail: messageOf(error) });
-    });
-    const tooLate = new AbortController();
-    await Promise.race([left, pause(CLOSE_MS, null, { signal: tooLate.signal })]).catch(
-      () => undefined,
-    );
-    tooLate.abort();
+    await untilLeft(left, this.home.options.log);
     this.stop();
   }
 
@@ -296,17 +286,27 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
 
   onRemoved(why: string): void {
     if (this.isStopped || this.observer === null) return;
-    const { log, nodeName } = this.home.options;
-    this.inbox?.stop();
     if (why !== '') {
+      this.inbox?.stop();
       this.isJoined = false;
-      const detail = `node_name ${nodeName} is used by another broker as well (${why})`;
-      this.home.onFatal(new BrokerError('NODE_NAME', `${detail}: give each one its own`));
+      this.home.onFatal(nameInUse(this.home.options.nodeName, why));
       return;
     }
-    log.write('warning', 'the other brokers took this one for dead: it joins again', {
-      node: this.node,
-    });
+    this.comeBack(this.observer, 'the other brokers took this one for dead: it joins again');
+  }
+
+  // Joining.
+
+  private async onInboxGone(life: number, inbox: Inbox): Promise<void> {
+    if (!this.isJoined || !(await isInboxLost(inbox, this.home, this.membership))) return;
+    if (this.observer === null || this.isOver(life)) return;
+    this.membership.becomeOutside();
+    this.comeBack(this.observer, 'redis lost the inbox of this broker: it joins again');
+  }
+
+  private comeBack(observer: FabricObserver, event: string): void {
+    this.inbox?.stop();
+    this.home.options.log.write('warning', event, { node: this.node });
     const wasJoined = this.isJoined;
     this.becomeAnother();
     // Else it is joining, and notices.
@@ -314,13 +314,11 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     this.announcements.endAll();
     this.own.clear();
     this.held.endAll();
-    this.observer.onRemoved();
+    observer.onRemoved();
     this.enterUntilJoined().catch((error: unknown) => {
       if (!this.isStopped) this.home.onFatal(error instanceof Error ? error : new Error());
     });
   }
-
-  // Joining.
 
   private becomeAnother(): void {
     this.isJoined = false;
@@ -335,8 +333,7 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
       try {
         if (await this.enter(life)) break;
       } catch (error) {
-        if (this.isStopped) throw error;
-        if (!(error instanceof BrokerError)) throw error;
+        if (this.isStopped || !(error instanceof BrokerError)) throw error;
         this.home.options.log.write('warning', 'this broker cannot join the cluster yet', {
           reason: messageOf(error),
         });
@@ -352,21 +349,25 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
 
   /** @returns false when it was taken for dead meanwhile */
   private async enter(life: number): Promise<boolean> {
-    const { home, node } = this;
+    const { home, membership, node } = this;
     this.opening = new TaskLane(home, nodeTag(node));
     const keys = [home.keys.inbox(node, 'in'), home.keys.inbox(node, 'alive')];
     await this.opening.run(inboxScript, keys, []);
-    const version = await this.membership.join(node);
+    const version = await membership.join(node);
     if (this.isOver(life)) return false;
-    this.inbox = new Inbox(home, node, this.counters, (item, writer, done) => {
-      if (this.observer !== null) this.talk.onItem(item, writer, this.observer, done);
+    const inbox = new Inbox(home, node, this.counters, {
+      onItem: (item, writer, done) => {
+        if (this.observer !== null) this.talk.onItem(item, writer, this.observer, done);
+      },
+      onGone: () => void this.onInboxGone(life, inbox),
     });
-    this.inbox.start();
+    this.inbox = inbox;
+    inbox.start();
     if (this.followers.observer === null) this.followers.start(this.observer!);
     this.others.sendAll({ kind: 'look' });
     const joining = {
       members: () => this.members,
-      look: () => this.membership.look(),
+      look: () => membership.look(),
       isOver: () => this.isOver(life),
     };
     if (!(await untilSeenByAll(node, version, joining, home, this.times))) return false;
@@ -383,12 +384,10 @@ export class RedisFabric implements StoreFabric, FollowersHome, MembershipEvents
     return (shard, position) => this.announced(shard, position, onDone);
   }
 
-  // What goes on all the time.
-
   private tick(): void {
     const nowMs = this.home.options.clock.nowMs();
     this.membership.tick();
-    this.inbox?.tick();
+    this.inbox?.tick(this.isJoined && this.peers.size > 0);
     this.followers.tick();
     this.pledges.tick();
     this.announcements.tick(nowMs);
