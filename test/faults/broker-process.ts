@@ -52,6 +52,11 @@ export class BrokerProcess {
     return new BrokerProcess(port, folder.write(`${name}.conf`, `${lines.join('\n')}\n`));
   }
 
+  /** How often it said since its start that it was taken for dead, and begins anew. */
+  get rejoins(): number {
+    return this.child?.lines.filter((line) => line.includes('it joins again')).length ?? 0;
+  }
+
   get isRunning(): boolean {
     return this.child?.isRunning ?? false;
   }

@@ -29,9 +29,12 @@ export class Machine {
     this.path = path;
   }
 
-  /** What it holds in memory, or others hold of it, is gone with its life. */
+  /**
+   * What it holds in memory, or others hold of it, is gone with its life. One that wakes up serves
+   * for a moment before it hears that it is dead.
+   */
   get life(): string {
-    return `${this.index}.${this.broker.starts}.${this.absences}`;
+    return `${this.index}.${this.broker.starts}.${this.absences}.${this.broker.rejoins}`;
   }
 }
 
