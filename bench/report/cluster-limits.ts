@@ -33,10 +33,12 @@ const limits: Readonly<Record<string, (cost: DeliveryCost, kept: string) => stri
   ${perSecond(cost.perPrimaryCore)}. Model: primaries add up, each with ${appends()}; ${kept}`,
   'shared-round_robin': (cost, kept) =>
     `what goes to members elsewhere: with N brokers that is (N − 1) of N messages, so the figure
-  falls from that of local traffic towards that of remote; a primary's core carries
+  falls from that of local traffic towards that of remote, below both by the pledge of each message
+  to its transient member (ADR 14); a primary's core carries
   ${perSecond(cost.perPrimaryCore)}. Model: linear from there on; ${kept}`,
   'shared-local': (_, kept) =>
-    `the event loop of each broker, as local traffic. Model: linear without an end; ${kept}`,
+    `the event loop of each broker, as local traffic, and the pledges. Model: linear without an end;
+  ${kept}`,
   'fan-out-qos0': (cost, kept) =>
     `the brokers that write to subscribers: each gets a message once, in one frame, however many
   subscribers it has (${cost.primariesUs.toFixed(2)} µs of primaries per delivery). Model: brokers
