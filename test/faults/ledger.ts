@@ -18,6 +18,8 @@ export class Stream {
   /** By number: the life of the broker that it was sent to first. */
   private readonly firstLives: string[] = [];
   private readonly elsewhere = new Set<number>();
+  /** By number: the lives that it was sent to again. */
+  private readonly again = new Map<number, string[]>();
 
   constructor(index: number, publisher: string, topic: string, qos: 1 | 2, retain: boolean) {
     this.index = index;
@@ -41,8 +43,19 @@ export class Stream {
   /** It goes out, perhaps again, to that life of a broker. */
   onSent(number: number, life: string): void {
     const first = this.firstLives[number];
-    if (first === undefined) this.firstLives[number] = life;
-    else if (first !== life) this.elsewhere.add(number);
+    if (first === undefined) {
+      this.firstLives[number] = life;
+      return;
+    }
+    if (first !== life) this.elsewhere.add(number);
+    const again = this.again.get(number);
+    if (again === undefined) this.again.set(number, [life]);
+    else again.push(life);
+  }
+
+  /** The lives of brokers that it was sent to, in words. */
+  describeSends(number: number): string {
+    return [this.firstLives[number], ...(this.again.get(number) ?? [])].join(' and ');
   }
 
   /** Its publisher has sent it to one broker, and again to another one, or to a new life of it. */

@@ -133,24 +133,23 @@ export class ClusterCrowd extends Crowd {
     for (let index = 0; index < members; index++) {
       const clientId = `${name}-${index}`;
       const isTransient = index >= members - transients;
-      this.members.push(
-        new Subscriber({
-          clientId,
-          version: index % 2 === 0 ? 5 : 4,
-          places: this.options.places,
-          isTransient,
-          onBreach: this.onBreach,
-          filters: [`$share/${name}/shared/#`],
-          qos: 2,
-          onSubscribed: () => {
-            if (!isTransient) group.join();
-          },
-          onMessage: ({ payload }) => {
-            const { streamIndex = -1, number = -1 } = readPayload(Buffer.from(payload)) ?? {};
-            group.onMessage(clientId, streamIndex, number, this.ledger.nowMs);
-          },
-        }),
-      );
+      const member: Subscriber = new Subscriber({
+        clientId,
+        version: index % 2 === 0 ? 5 : 4,
+        places: this.options.places,
+        isTransient,
+        onBreach: this.onBreach,
+        filters: [`$share/${name}/shared/#`],
+        qos: 2,
+        onSubscribed: () => {
+          if (!isTransient) group.join();
+        },
+        onMessage: ({ payload }) => {
+          const { streamIndex = -1, number = -1 } = readPayload(Buffer.from(payload)) ?? {};
+          group.onMessage(clientId, member.place, streamIndex, number, this.ledger.nowMs);
+        },
+      });
+      this.members.push(member);
     }
   }
 

@@ -25,11 +25,11 @@ test('what was acknowledged after the first SUBACK comes to somebody', () => {
   group.join();
   for (let count = 0; count < 3; count++) ledger.acknowledge(exactlyOnce, exactlyOnce.take());
   atLeastOnce.take();
-  group.onMessage('x', exactlyOnce.index, 1, 1);
-  group.onMessage('y', exactlyOnce.index, 3, 1);
+  group.onMessage('x', 'at 1', exactlyOnce.index, 1, 1);
+  group.onMessage('y', 'at 1', exactlyOnce.index, 3, 1);
   assert.is(group.behind, 1);
   assert.equal(lost(), ['b 2']);
-  group.onMessage('y', exactlyOnce.index, 2, 1);
+  group.onMessage('y', 'at 1', exactlyOnce.index, 2, 1);
   assert.equal(lost(), []);
   assert.equal(
     [...group.byMember],
@@ -46,14 +46,14 @@ test('nobody gets a QoS 2 message that somebody has had; QoS 1 may come again', 
   for (const stream of [atLeastOnce, exactlyOnce]) {
     stream.onSent(stream.take(), '0.1.0');
     stream.onSent(0, '0.1.0');
-    group.onMessage('x', stream.index, 0, 1);
-    group.onMessage('y', stream.index, 0, 2);
+    group.onMessage('x', 'at 1', stream.index, 0, 1);
+    group.onMessage('y', 'at 1', stream.index, 0, 2);
   }
   assert.is(group.repeatedQos1, 1);
   assert.is(group.repeatedQos2, 1);
   assert.equal(
     group.anomalies.map(({ kind, reader }) => `${kind} ${reader}`),
-    ['repeated group, y after x at 1 ms'],
+    ['repeated group, y at 1 after x at 1 at 1 ms, sent to 0.1.0 and 0.1.0'],
   );
 });
 
@@ -62,8 +62,8 @@ test('what its publisher repeated through another broker is counted apart', () =
   group.join();
   exactlyOnce.onSent(exactlyOnce.take(), '0.1.0');
   exactlyOnce.onSent(0, '1.1.0');
-  group.onMessage('x', exactlyOnce.index, 0, 1);
-  group.onMessage('y', exactlyOnce.index, 0, 2);
+  group.onMessage('x', 'at 1', exactlyOnce.index, 0, 1);
+  group.onMessage('y', 'at 1', exactlyOnce.index, 0, 2);
   assert.is(group.repeatedQos2, 0);
   assert.is(group.repeatedElsewhere, 1);
 });
@@ -77,8 +77,8 @@ test('of a group with transient members QoS 1 must have come', () => {
 
 test('finds what was never sent', () => {
   const { exactlyOnce, group } = setup();
-  group.onMessage('x', exactlyOnce.index, 0, 1);
-  group.onMessage('x', 99, 0, 1);
+  group.onMessage('x', 'at 1', exactlyOnce.index, 0, 1);
+  group.onMessage('x', 'at 1', 99, 0, 1);
   assert.is(group.unknown, 2);
 });
 

@@ -42,7 +42,14 @@ export class Group {
     this.floors ??= this.ledger.streams.map(({ sent }) => sent);
   }
 
-  onMessage(member: string, streamIndex: number, number: number, nowMs: number): void {
+  /** @param place of the member, in words */
+  onMessage(
+    member: string,
+    place: string,
+    streamIndex: number,
+    number: number,
+    nowMs: number,
+  ): void {
     this.received++;
     this.byMember.set(member, (this.byMember.get(member) ?? 0) + 1);
     const stream = this.ledger.streams[streamIndex];
@@ -53,12 +60,13 @@ export class Group {
     }
     const seen = this.seen[streamIndex];
     const first = seen.get(number);
-    if (first === undefined) seen.set(number, `${member} at ${Math.round(nowMs)} ms`);
+    if (first === undefined) seen.set(number, `${member} ${place} at ${Math.round(nowMs)} ms`);
     else if (stream.qos === 1) this.repeatedQos1++;
     else if (stream.wasSentElsewhere(number)) this.repeatedElsewhere++;
     else {
       this.repeatedQos2++;
-      this.note('repeated', `${member} after ${first}`, stream, number, nowMs);
+      const sent = `, sent to ${stream.describeSends(number)}`;
+      this.note('repeated', `${member} ${place} after ${first}${sent}`, stream, number, nowMs);
     }
   }
 
