@@ -5,7 +5,6 @@
  * in any order, numbers of QoS 2 messages are checked by marks, and time is Redis'.
  */
 
-import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../src/base/clock.js';
@@ -23,6 +22,7 @@ import type { StoreHarness } from '../support/contract.js';
 import { claimOf, messageOf } from '../support/driver.js';
 import { type Command, commands, type WriteCommand } from '../support/model-commands.js';
 import { createPlainHarness } from '../support/plain-harness.js';
+import { timedCheck } from '../support/timed-check.js';
 import { CuttingProxy } from './cutting-proxy.js';
 import { createRedisHarness } from './harness.js';
 
@@ -45,7 +45,11 @@ test('and so they have when connections are cut before the replies come', async 
 });
 
 async function check(port: number, beforeBurst: () => void): Promise<void> {
-  const property = fc.asyncProperty(commands, async (bursts) => {
+  const limits = {
+    runs: Number(process.env.REDIS_MODEL_RUNS ?? 1_000),
+    timeLimitMs: Number(process.env.REDIS_MODEL_MS ?? 20_000),
+  };
+  await timedCheck(commands, limits, async (bursts) => {
     const real = new Player(await createRedisHarness([['127.0.0.1', port]]));
     const model = new Player(await createPlainHarness(new FakeClock()));
     try {
@@ -58,11 +62,6 @@ async function check(port: number, beforeBurst: () => void): Promise<void> {
       await real.harness.dispose();
       await model.harness.dispose();
     }
-  });
-  await fc.assert(property, {
-    numRuns: Number(process.env.REDIS_MODEL_RUNS ?? 1_000),
-    interruptAfterTimeLimit: Number(process.env.REDIS_MODEL_MS ?? 20_000),
-    includeErrorInReport: true,
   });
 }
 

@@ -4,7 +4,6 @@
  * which it all comes. Commands come in bursts: those of one are given without waiting in between.
  */
 
-import * as fc from 'fast-check';
 import type { FakeClock } from '../../../src/base/clock.js';
 import { emptyWrite } from '../../../src/store/answers.js';
 import type { Claim, Store, WriteOutcome } from '../../../src/store/store.js';
@@ -12,19 +11,17 @@ import { within } from '../../support/until.js';
 import type { StoreHarness } from './contract.js';
 import { claimOf, messageOf, type PartialWrite } from './driver.js';
 import { type Command, commands, type WriteCommand } from './model-commands.js';
+import { type TimedCheck, timedCheck } from './timed-check.js';
 
-export interface ModelOptions {
+export interface ModelOptions extends TimedCheck {
   readonly create: (clock: FakeClock) => Promise<StoreHarness>;
   readonly createModel: (clock: FakeClock) => Promise<StoreHarness>;
   readonly newClock: () => FakeClock;
-  /** It stops when this has passed, or after so many runs. */
-  readonly timeLimitMs: number;
-  readonly runs: number;
 }
 
 /** Fails with the commands, shrunk, and the seed that finds them again. */
 export async function checkAgainstModel(options: ModelOptions): Promise<void> {
-  const property = fc.asyncProperty(commands, async (bursts) => {
+  await timedCheck(commands, options, async (bursts) => {
     const clock = options.newClock();
     const real = new Player(await options.create(clock));
     const model = new Player(await options.createModel(clock));
@@ -35,11 +32,6 @@ export async function checkAgainstModel(options: ModelOptions): Promise<void> {
       await real.harness.dispose();
       await model.harness.dispose();
     }
-  });
-  await fc.assert(property, {
-    numRuns: options.runs,
-    interruptAfterTimeLimit: options.timeLimitMs,
-    includeErrorInReport: true,
   });
 }
 
