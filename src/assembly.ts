@@ -23,6 +23,7 @@ import { History } from './history/history.js';
 import { Presence, withPresence } from './history/presence.js';
 import { Admission, type RefusalReason } from './listen/admission.js';
 import { createListener, type Listener } from './listen/listener.js';
+import { collectGarbage } from './ops/collect-garbage.js';
 import { DroppedLog } from './ops/dropped-log.js';
 import { MemoryGuard } from './ops/memory-guard.js';
 import { ReasonCode } from './protocol/reason-codes.js';
@@ -106,6 +107,7 @@ export class Assembly {
       clock: systemClock,
       log: this.log,
       memory: () => process.memoryUsage(),
+      collect: collectGarbage,
       heapBytesMax: getHeapStatistics().heap_size_limit,
       setAccepting: (isAccepting) => {
         for (const listener of this.listeners) listener.setAccepting(isAccepting);

@@ -7,7 +7,9 @@
  *        ▲───below 85 %───┴───────below 85 %────────────┘
  *
  * Percent of `memory_limit`, where it is set, or of the limit of the JavaScript heap, whichever
- * is nearer to its end. Only the whole way back below 85 % counts, so that nothing flaps.
+ * is nearer to its end. Only the whole way back below 85 % counts, so that nothing flaps. What is
+ * in use is known only after a collection, and the engine may see no reason for one while
+ * publishers stand still: the guard asks for it as long as it is not normal.
  */
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -20,6 +22,9 @@ const HEAP_PAUSED = 0.95;
 const NORMAL = 0.85;
 /** A flood fills hundreds of megabytes in a second. */
 const READ_EVERY_MS = 100;
+const COLLECT_EVERY_MS = 1_000;
+/** Or, where objects are many, so many times what the last collection took: 2 % of the time. */
+const COLLECT_SPACING = 50;
 
 export const MemoryState = { Normal: 0, Tight: 1, Paused: 2 } as const;
 export type MemoryState = (typeof MemoryState)[keyof typeof MemoryState];
@@ -54,6 +59,8 @@ export interface MemoryGuardOptions {
   readonly log: Log;
   /** `process.memoryUsage` */
   readonly memory: () => MemoryUsage;
+  /** Frees what is not in use any more, before it returns. */
+  readonly collect: () => void;
   /** Bytes: `v8.getHeapStatistics().heap_size_limit`. */
   readonly heapBytesMax: number;
   /** Tells the listeners whether to accept connections. */
@@ -67,6 +74,7 @@ export class MemoryGuard {
   private current: MemoryState = MemoryState.Normal;
   private readonly held = new Set<GuardedConnection>();
   private readAtMs = Number.NEGATIVE_INFINITY;
+  private collectAtMs = Number.NEGATIVE_INFINITY;
   /** How often each state was entered. Index: state. */
   private readonly entered = [0, 0, 0];
 
@@ -99,10 +107,18 @@ export class MemoryGuard {
     const nowMs = this.options.clock.nowMs();
     if (nowMs - this.readAtMs < READ_EVERY_MS) return;
     this.readAtMs = nowMs;
+    if (this.current !== MemoryState.Normal && nowMs >= this.collectAtMs) this.collect(nowMs);
     const usage = this.options.memory();
     const next = this.next(usage);
     if (next !== this.current) this.become(next, usage);
     if (this.current === MemoryState.Paused) this.holdPublishers();
+  }
+
+  private collect(nowMs: number): void {
+    const { clock, collect } = this.options;
+    collect();
+    const tookMs = clock.nowMs() - nowMs;
+    this.collectAtMs = nowMs + Math.max(COLLECT_EVERY_MS, COLLECT_SPACING * tookMs);
   }
 
   private next(usage: MemoryUsage): MemoryState {

@@ -14,10 +14,12 @@ function rig(memoryBytesMax = LIMIT) {
   const log = new RecordingLog();
   const accepting: boolean[] = [];
   const usage = { rss: 100, heapUsed: 0, external: 0 };
+  const collector: { collect: () => void } = { collect: () => undefined };
   const guard = new MemoryGuard(broker.core, {
     clock: broker.clock,
     log,
     memory: () => usage,
+    collect: () => collector.collect(),
     heapBytesMax: LIMIT,
     setAccepting: (isAccepting) => accepting.push(isAccepting),
   });
@@ -36,7 +38,7 @@ function rig(memoryBytesMax = LIMIT) {
     guard.tick();
     broker.settle();
   };
-  return { broker, guard, log, accepting, usage, resident, heap, tick };
+  return { broker, guard, log, accepting, collector, usage, resident, heap, tick };
 }
 
 const { Normal, Tight, Paused } = MemoryState;
@@ -217,6 +219,37 @@ test('logs and counts each change once', () => {
   });
 });
 
+test('asks for a collection while it is not normal, and goes by what that leaves', () => {
+  const { broker, collector, guard, resident, tick, usage } = rig();
+  let garbage = 300;
+  collector.collect = () => {
+    usage.external -= garbage;
+    garbage = 0;
+  };
+  resident(899);
+  assert.is(guard.state, Normal);
+  assert.is(garbage, 300, 'nobody asks while there is room');
+
+  resident(1_000);
+  assert.is(guard.state, Paused);
+  tick();
+  assert.equal([garbage, guard.state], [0, Normal]);
+  broker.connect();
+});
+
+test('a collection that takes long is seldom asked for', () => {
+  const { broker, collector, guard, resident, tick } = rig();
+  let collections = 0;
+  collector.collect = () => {
+    collections++;
+    broker.clock.advance(100);
+  };
+  resident(950);
+  assert.is(guard.state, Tight);
+  for (let second = 0; second < 20; second++) tick();
+  assert.is(collections, 4);
+});
+
 test('reads the memory ten times a second at most', () => {
   const broker = new FakeBroker();
   let reads = 0;
@@ -227,6 +260,7 @@ test('reads the memory ten times a second at most', () => {
       reads++;
       return { rss: 1, heapUsed: 1, external: 1 };
     },
+    collect: () => undefined,
     heapBytesMax: LIMIT,
     setAccepting: () => undefined,
   });

@@ -207,7 +207,8 @@ for (const field of Object.keys(new Metrics()).filter((name) => !gauges.includes
 test('shows every counter of docs/limits.md under the name it has there', () => {
   const { core, clock } = new FakeBroker();
   const memory = () => ({ rss: 0, heapUsed: 0, external: 0 });
-  const options = { log: silentLog, heapBytesMax: 1, setAccepting: () => undefined };
+  const nothing = () => undefined;
+  const options = { log: silentLog, heapBytesMax: 1, collect: nothing, setAccepting: nothing };
   const guard = new MemoryGuard(core, { ...options, clock, memory });
   const { names } = rig({ extras: () => guard.figures() });
 
