@@ -57,8 +57,8 @@ export class LazyStore implements Store {
     return (this.inner ?? this.clock).wallMs();
   }
 
-  claim(request: ClaimRequest): Promise<Claim> {
-    return this.opened().claim(request);
+  claim(request: ClaimRequest, isWanted?: () => boolean): Promise<Claim> {
+    return this.opened().claim(request, isWanted);
   }
 
   leave(clientId: string): void {

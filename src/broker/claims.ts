@@ -2,7 +2,8 @@
  * Asking the store for sessions: one claim per client at a time, after everything that was written
  * for it, so that two connections with one client identifier follow each other.
  */
-import type { Claim, ClaimRequest } from '../store/store.js';
+import { BrokerError } from '../base/errors.js';
+import { CLAIM_UNWANTED, type Claim, type ClaimRequest } from '../store/store.js';
 import type { Journal } from './journal.js';
 
 /** Who claims. */
@@ -38,8 +39,17 @@ export class Claims {
       const preparing = claimant.prepare();
       if (preparing !== null) await preparing;
       this.journal.flush();
-      return this.journal.store.claim(request);
+      return this.ask(request, claimant);
     });
+  }
+
+  private async ask(request: ClaimRequest, claimant: Claimant): Promise<Claim | null> {
+    try {
+      return await this.journal.store.claim(request, () => claimant.isWaiting());
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === CLAIM_UNWANTED) return null;
+      throw error;
+    }
   }
 
   /** Runs `task` when whatever goes on with the client is over; claims made meanwhile wait. */

@@ -191,11 +191,12 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
     this.core.turn.markDirty(this);
   }
 
-  /** As `hold`, until the answer to a packet of the client is there: that is no back-pressure. */
+  // As `hold`, until the answer to a packet of the client is there: that is no back-pressure.
+  // One that waits for CONNACK is read until it says more, to hear that it gave up.
   awaitAnswer(): void {
     this.answersDue++;
     this.holds++;
-    if (this.holds === 1 && !this.isClosed) this.transport.pause();
+    if (this.holds === 1 && this.isConnected) this.transport.pause();
   }
 
   onAnswer(): void {
@@ -346,6 +347,7 @@ export class Connection implements TransportReceiver, SessionConnection, Deadlin
 
   private onDataWithCarry(bytes: Buffer, start: number, end: number): void {
     const { carry } = this;
+    if (this.holds > 0) this.transport.pause();
     if (carry === null) {
       this.carry = new Carry(this.core.pool, bytes, start, end);
       this.afterInput(end - start);

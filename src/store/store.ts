@@ -170,6 +170,7 @@ export interface WriteOutcome {
 
 /** `BrokerError.code` of a claim that was not answered in time, and is made all the same. */
 export const CLAIM_LATE = 'CLAIM_LATE';
+export const CLAIM_UNWANTED = 'CLAIM_UNWANTED';
 
 /** A retained message to be stored, or deleted. */
 export interface RetainedWrite {
@@ -348,9 +349,12 @@ export interface Store {
    * of a write to the session that is given later comes after what waits for the promise.
    *
    * @throws BrokerError `STORE_AWAY` when the store cannot be asked now; `CLAIM_LATE` when it does
-   *   not answer in time, and a transient client will be claimed all the same: it may be let in
+   *   not answer in time, and a transient client will be claimed all the same: it may be let in;
+   *   `CLAIM_UNWANTED`: see `isWanted`
+   * @param isWanted false: the client has gone, and a store that has to wait before it claims need
+   *   not do so any more. Another connection of the client, wherever it is, keeps its session.
    */
-  claim(request: ClaimRequest): Promise<Claim>;
+  claim(request: ClaimRequest, isWanted?: () => boolean): Promise<Claim>;
   /**
    * A transient client is gone, and its will, if it had one to publish, is safe; or the will of one
    * that was adopted (`FabricObserver.onAdopted`) is. Until then the will that was claimed with

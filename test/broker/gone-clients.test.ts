@@ -172,7 +172,6 @@ test('a client that leaves while it is let in is heard, and gets nothing', async
       letIn = () => resolve({ ok: true, username });
     });
   const hasty = broker.request(options);
-  hasty.transport.isPaused = false;
   post(hasty, 'late', 'in and out');
   broker.settle();
   hasty.drop();
@@ -186,6 +185,29 @@ test('a client that leaves while it is let in is heard, and gets nothing', async
   assert.equal([packet!.payload!.toString(), packet!.dup], ['kept', false]);
 });
 
+test('who has said CONNECT alone and gives up is not let in', async () => {
+  const broker = new FakeBroker();
+  const answers: (() => void)[] = [];
+  const connected = { ...DURABLE, clientId: 'one' };
+  const watcher = broker.connect(connected);
+  broker.access.authenticate = ({ username }) =>
+    new Promise((resolve) => answers.push(() => resolve({ ok: true, username })));
+  const [silent, talker] = [broker.request(connected), broker.request()];
+  assert.equal([silent.transport.isPaused, talker.transport.isPaused], [false, false]);
+  post(talker, 'a', 'more');
+  broker.settle();
+  assert.ok(talker.transport.isPaused, 'it is not read without end');
+
+  silent.drop();
+  assert.is(broker.core.connections.size, 2);
+  for (const answer of answers) answer();
+  await broker.settleLater();
+
+  assert.ok(watcher.isOpen, 'nobody took its session over');
+  assert.ok(talker.isOpen && !talker.transport.isPaused);
+  assert.is(broker.core.metrics.clientsAccepted, 2);
+});
+
 test('a client that is let in after it left is not listened to for ever', async () => {
   const broker = new FakeBroker();
   let letIn: () => void = () => undefined;
@@ -196,7 +218,6 @@ test('a client that is let in after it left is not listened to for ever', async 
   broker.access.restrictsPublish = true;
   broker.access.mayPublish = () => new Promise(() => undefined);
   const hasty = broker.request();
-  hasty.transport.isPaused = false;
   post(hasty, 'a', 'nobody says whether it may');
   post(hasty, 'a', 'and so this one is not heard');
   broker.settle();

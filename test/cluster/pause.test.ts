@@ -161,6 +161,23 @@ add(
   },
 );
 
+add('who asked it for a connection and went elsewhere stays there', async (t, cluster) => {
+  cluster.stop(0);
+  const asked = [];
+  const elsewhere = [];
+  for (let number = 0; number < 10; number++) {
+    const options = { clientId: t.clientId(), isDurable: number % 2 === 0 };
+    asked.push(await t.begin({ node: 0, ...options }));
+    elsewhere.push(await t.connect({ node: 1 + (number % 2), ...options }));
+  }
+  await cluster.untilMembers([1, 2], { deadlineMs: deathMs });
+  for (const client of asked) client.cut();
+  cluster.cont(0);
+  await cluster.untilMembers([0, 1, 2], { deadlineMs: deathMs });
+  for (let number = 0; number < 3; number++) await t.connect({ node: 0 });
+  for (const client of elsewhere) await client.ping();
+});
+
 add('its wills are published once, whether it wakes up or not', async (t, cluster) => {
   const watchers = await t.connectAll({ node: 1 }, { node: 2 });
   for (const watcher of watchers) await watcher.subscribe(t.topic('will/#'), 1);

@@ -41,13 +41,18 @@ export abstract class Client {
   /** Where the connection goes that is there, or was the last one. */
   port = 0;
   /**
-   * The life of the broker that it is connected to, for its session: as it was when the connection
-   * began, since one that was taken for dead closes its connections and begins anew; and over when
-   * the client turns to another one, which may take the session although nobody hears of it.
+   * The life of the broker that it is connected to, for its session: as it was at CONNACK, since
+   * one that was taken for dead closes its connections and begins anew; and over when the client
+   * turns to another one, which may take the session although nobody hears of it.
    */
   protected life = '';
   /** How often it turned to another broker. */
   private moves = 0;
+  /**
+   * Where a CONNECT has had no good answer, in which process: there it may still be heard, and the
+   * session taken, when the client is long elsewhere; until that broker answers another one.
+   */
+  private readonly strays = new Map<number, string>();
   private readonly options: ClientOptions;
   private readonly abandoned: Line[] = [];
   private retry: NodeJS.Timeout | null = null;
@@ -124,10 +129,10 @@ export abstract class Client {
     this.retry = null;
     const { places } = this.options;
     const port = places.next(this.failed);
-    if (port !== this.port) this.moves++;
+    if (port !== this.port || this.hasStrays(port)) this.moves++;
     this.port = port;
     this.failed = port;
-    this.life = `${places.lifeOf(port)}.${this.moves}`;
+    this.strays.set(port, places.processOf(port));
     places.onAttempt(this.clientId, port);
     const line = new Line(port, this.version, {
       onOpen: () => line.send(this.connectPacket()),
@@ -137,6 +142,16 @@ export abstract class Client {
     });
     this.line = line;
     this.patience = setTimeout(() => line.destroy(), places.patienceMs);
+  }
+
+  /** Elsewhere. */
+  private hasStrays(port: number): boolean {
+    const { places } = this.options;
+    for (const [there, process] of this.strays) {
+      if (places.processOf(there) !== process) this.strays.delete(there);
+      else if (there !== port) return true;
+    }
+    return false;
   }
 
   private connectPacket(): Packet {
@@ -181,6 +196,8 @@ export abstract class Client {
     }
     this.connects++;
     this.isConnected = true;
+    this.strays.delete(this.port);
+    this.life = `${this.options.places.lifeOf(this.port)}.${this.moves}`;
     this.failed = null;
     if (!this.isTransient) this.options.places.onWelcome(this.clientId, this.port);
     this.onConnected(isPresent, packet);

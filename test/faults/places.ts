@@ -13,6 +13,8 @@ export interface Places {
   next(failed: number | null): number;
   /** Which life of which broker it is that listens there now. */
   lifeOf(port: number): string;
+  /** Which process it is that listens there now. */
+  processOf(port: number): string;
   /** A client with a durable session begins to connect. */
   onAttempt(clientId: string, port: number): void;
   /** … and has got its CONNACK. */
@@ -32,6 +34,7 @@ export function onePlace(port: number): Places {
     farewells: usualFarewells,
     next: () => port,
     lifeOf: () => '',
+    processOf: () => '',
     onAttempt: () => undefined,
     onWelcome: () => undefined,
   };

@@ -48,6 +48,11 @@ export class ClaimTask implements LaneTask {
     this.onAnswer = onAnswer;
   }
 
+  /** It was answered, or never went out. */
+  get isOver(): boolean {
+    return this.state === 'over';
+  }
+
   /** Nobody waits for it any more. False: it is on its way, and what it did has to be undone. */
   abandon(): boolean {
     if (this.state === 'waiting') this.state = 'over';

@@ -5,7 +5,13 @@
  */
 import { BrokerError } from '../../base/errors.js';
 import { emptyWrite } from '../answers.js';
-import { CLAIM_LATE, type Claim, type ClaimRequest, type LastWill } from '../store.js';
+import {
+  CLAIM_LATE,
+  CLAIM_UNWANTED,
+  type Claim,
+  type ClaimRequest,
+  type LastWill,
+} from '../store.js';
 import { type ClaimAnswer, ClaimTask } from './claim-task.js';
 import type { Cluster } from './cluster.js';
 import type { StoreFabric } from './fabric/fabric-home.js';
@@ -22,6 +28,8 @@ import { type Births, Part, WriteItem } from './write-item.js';
 const EXPIRY_NEVER = 0xffff_ffff;
 /** Milliseconds between looks at whether this broker is a member again. */
 const FRESH_LOOK_MS = 20;
+/** Its clients were told to go elsewhere, and may be there. */
+const takenForDead = 'this broker was taken for dead meanwhile';
 
 /** The store, as claims need it. */
 export interface ClaimHome extends Births {
@@ -64,8 +72,8 @@ export class Claims {
     this.home = home;
   }
 
-  /** @throws BrokerError `STORE_AWAY`, or `CLAIM_LATE`: see `Store.claim` */
-  claim(request: ClaimRequest): Promise<Claim> {
+  /** @throws BrokerError `STORE_AWAY`, `CLAIM_LATE` or `CLAIM_UNWANTED`: see `Store.claim` */
+  claim(request: ClaimRequest, isWanted: () => boolean): Promise<Claim> {
     const { cluster, node, ownership } = this.home;
     const { clientId, isDurable } = request;
     const slot = slotOf(sessionTag(clientId));
@@ -77,22 +85,22 @@ export class Claims {
       const before = ownership.current(clientId);
       let timer: NodeJS.Timeout | null = null;
       const task = new ClaimTask(request, node, (answer, then) => {
-        const isWanted = timer !== null;
+        const isAwaited = timer !== null;
         if (timer !== null) clearTimeout(timer);
         this.onAnswer({ request, owned, node }, answer, (claim) => {
           const { lastWill } = claim;
           const isOver = node !== this.home.node;
-          if (isWanted && !isOver) resolve(claim);
+          if (isAwaited && !isOver) resolve(claim);
           else if (lastWill !== null) this.home.onLastWill(clientId, lastWill);
-          if (isOver) {
-            reject(new BrokerError('STORE_AWAY', 'this broker was taken for dead meanwhile'));
-          }
+          if (isOver) reject(new BrokerError('STORE_AWAY', takenForDead));
           // The core lets a transient client in without an answer.
-          if (isOver || (!isWanted && isDurable)) this.undo(request, answer, owned);
+          if (isOver || (!isAwaited && isDurable)) this.undo(request, answer, owned);
           then();
         });
       });
-      timer = setTimeout(() => {
+      const giveUp = (code: string, why: string): void => {
+        if (timer === null) return;
+        clearTimeout(timer);
         timer = null;
         const isWithdrawn = task.abandon();
         if (isWithdrawn) {
@@ -101,22 +109,34 @@ export class Claims {
           if (gone !== null) this.leave(clientId, gone);
         }
         owned.isLate = true;
-        const code = isWithdrawn || isDurable ? 'STORE_AWAY' : CLAIM_LATE;
-        reject(new BrokerError(code, `Redis did not answer for ${ASK_MS} ms`));
-      }, ASK_MS);
-      lane.add(task);
-      const onRecord = (): void => {
-        if (this.isMember) {
-          task.isReady = true;
-          lane.pump();
-        } else if (timer !== null) {
-          // Its word is on the way, or it joins anew: until then nobody would see to its claims.
-          setTimeout(onRecord, FRESH_LOOK_MS);
-        }
+        reject(new BrokerError(isWithdrawn || isDurable ? code : CLAIM_LATE, why));
       };
+      const onLate = () => giveUp('STORE_AWAY', `Redis did not answer for ${ASK_MS} ms`);
+      timer = setTimeout(onLate, ASK_MS);
+      lane.add(task);
+      const onRecord = () => this.send(task, lane, isWanted, giveUp);
       const owned = ownership.begin(request, onRecord);
       cluster.flush();
     });
+  }
+
+  /** This broker is on record. */
+  private send(
+    task: ClaimTask,
+    lane: SessionLane,
+    isWanted: () => boolean,
+    giveUp: (code: string, why: string) => void,
+  ): void {
+    if (task.isOver) return;
+    if (task.node !== this.home.node) giveUp('STORE_AWAY', takenForDead);
+    else if (!isWanted()) giveUp(CLAIM_UNWANTED, 'the client has gone');
+    else if (this.isMember) {
+      task.isReady = true;
+      lane.pump();
+    } else {
+      // Its word is on the way, or it joins anew: until then nobody would see to its claims.
+      setTimeout(() => this.send(task, lane, isWanted, giveUp), FRESH_LOOK_MS);
+    }
   }
 
   /** Others know this broker, and see to its clients if it dies. */

@@ -151,8 +151,8 @@ export class RedisStore implements Store, SessionHome, ClaimHome, FabricHome {
     return this.clock.wallMs();
   }
 
-  claim(request: ClaimRequest): Promise<Claim> {
-    return this.claims.claim(request);
+  claim(request: ClaimRequest, isWanted = () => true): Promise<Claim> {
+    return this.claims.claim(request, isWanted);
   }
 
   leave(clientId: string): void {

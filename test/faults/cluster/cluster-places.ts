@@ -33,6 +33,10 @@ export class ClusterPlaces implements Places {
     return this.machines.find(({ broker }) => broker.port === port)?.life ?? '';
   }
 
+  processOf(port: number): string {
+    return this.machines.find(({ broker }) => broker.port === port)?.process ?? '';
+  }
+
   onAttempt(clientId: string, port: number): void {
     this.meter.onAttempt(clientId, port, performance.now());
   }

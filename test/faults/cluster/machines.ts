@@ -34,7 +34,11 @@ export class Machine {
    * for a moment before it hears that it is dead.
    */
   get life(): string {
-    return `${this.index}.${this.broker.starts}.${this.absences}.${this.broker.rejoins}`;
+    return `${this.process}.${this.absences}.${this.broker.rejoins}`;
+  }
+
+  get process(): string {
+    return `${this.index}.${this.broker.starts}`;
   }
 }
 

@@ -2,14 +2,15 @@
 /** Two brokers on one Redis: takeover, repeats of both writers, and what is in which key. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { BrokerError } from '../../../src/base/errors.js';
 import type { RedisStoreOptions } from '../../../src/store/redis/options.js';
 import { RedisStore } from '../../../src/store/redis/redis-store.js';
 import { MARKS_MAX, SHARED_MARKS_BYTES, TRIM_MESSAGES } from '../../../src/store/redis/tuning.js';
-import { Taken, WriteStatus } from '../../../src/store/store.js';
+import { CLAIM_UNWANTED, Taken, WriteStatus } from '../../../src/store/store.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { TempFolder } from '../../support/temp.js';
 import { until } from '../../support/until.js';
-import { Heard, Loaded, messageOf, noLimits, StoreDriver } from '../support/driver.js';
+import { claimOf, Heard, Loaded, messageOf, noLimits, StoreDriver } from '../support/driver.js';
 import { CuttingProxy } from './cutting-proxy.js';
 import { optionsFor } from './harness.js';
 
@@ -75,6 +76,30 @@ test(
       server.command('SISMEMBER', `${options.prefix}{node:${store.fabric.node}}:own`, 'c');
     await until('a to be off the record', async () => (await owned(a)) === 0);
     assert.is(await owned(b), 1);
+  }),
+);
+
+test(
+  'a claim of a client that has gone leaves its session where it is',
+  withTwo(async (a, b, options) => {
+    const { epoch } = await a.driver.claim('c');
+
+    for (const isDurable of [true, false]) {
+      const claiming = b.store.claim(claimOf('c', { isDurable }), () => false);
+      const code = await claiming.then(
+        () => 'claimed',
+        ({ code }: BrokerError) => code,
+      );
+      assert.is(code, CLAIM_UNWANTED);
+    }
+
+    assert.is((await a.driver.write('c', { epoch, nextSeq: 1 })).status, WriteStatus.Done);
+    const own = `${options.prefix}{node:${b.store.fabric.node}}:own`;
+    await until('b to be off the record', async () => {
+      return (await server.command('SISMEMBER', own, 'c')) === 0;
+    });
+    const claim = await b.driver.claim('c');
+    assert.ok(claim.isPresent && claim.epoch > epoch);
   }),
 );
 
