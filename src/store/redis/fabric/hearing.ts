@@ -12,9 +12,12 @@
  * around it sends one every now and then.
  */
 
+import type { Clock } from '../../../base/clock.js';
 import { HEARING_MS, INBOX_LOOK_MS } from '../tuning.js';
-import type { FabricHome } from './fabric-home.js';
-import { InboxLane } from './inbox-lane.js';
+import type { InboxLane } from './inbox-lane.js';
+
+/** To this broker's own inbox. */
+export type NoteLane = Pick<InboxLane, 'add' | 'end' | 'pendingBytes'>;
 
 interface Waiting {
   readonly promise: Promise<void>;
@@ -22,25 +25,24 @@ interface Waiting {
 }
 
 export class Hearing {
-  private readonly home: FabricHome;
-  private readonly lane: InboxLane;
+  private readonly clock: Clock;
+  private readonly lane: NoteLane;
   private underway: Waiting | null = null;
   private next: Waiting | null = null;
   /** Of the last note. */
   private number = 0;
+  /** Of the first note that was sent for `underway`: each one from there on will do. */
+  private firstNumber = 0;
   private sentMs: number;
   private isStopped = false;
   private readonly onGone: () => void;
 
-  /**
-   * @param node this broker in its present life
-   * @param onGone there is no inbox; called with every note that it did not take
-   */
-  constructor(home: FabricHome, node: string, onGone: () => void) {
-    this.home = home;
-    this.lane = new InboxLane(home, node);
+  /** @param onGone there is no inbox; called with every note that it did not take */
+  constructor(clock: Clock, lane: NoteLane, onGone: () => void) {
+    this.clock = clock;
+    this.lane = lane;
     this.onGone = onGone;
-    this.sentMs = home.options.clock.nowMs();
+    this.sentMs = clock.nowMs();
   }
 
   /** Resolves when what is in the inbox now has been read. Null: nobody reads it any more. */
@@ -52,9 +54,9 @@ export class Hearing {
     return promise;
   }
 
-  /** A note was read, perhaps one that was sent again since. */
+  /** A note was read; others may have been sent since. */
   onNote(number: number): void {
-    if (this.underway === null || number !== this.number) return;
+    if (this.underway === null || number < this.firstNumber) return;
     this.underway.resolve();
     this.underway = null;
     if (this.next !== null) this.sendNext();
@@ -68,7 +70,7 @@ export class Hearing {
   tick(hasPeers: boolean): void {
     if (this.lane.pendingBytes > 0 || (this.underway === null && !hasPeers)) return;
     const everyMs = this.underway === null ? INBOX_LOOK_MS : HEARING_MS;
-    if (this.home.options.clock.nowMs() - this.sentMs >= everyMs) this.send();
+    if (this.clock.nowMs() - this.sentMs >= everyMs) this.send();
   }
 
   /** This life is over, and with it the connections that wait. */
@@ -84,11 +86,12 @@ export class Hearing {
   private sendNext(): void {
     this.underway = this.next;
     this.next = null;
+    this.firstNumber = this.number + 1;
     this.send();
   }
 
   private send(): void {
-    this.sentMs = this.home.options.clock.nowMs();
+    this.sentMs = this.clock.nowMs();
     this.lane.add({ kind: 'note', number: ++this.number }, null, () => {
       if (!this.isStopped) this.onGone();
     });

@@ -12,6 +12,7 @@ import { INBOX_READ_ENTRIES, INBOX_TRIM_ENTRIES } from '../tuning.js';
 import type { FabricHome } from './fabric-home.js';
 import { type FrameItem, readFrame } from './frames.js';
 import { Hearing } from './hearing.js';
+import { InboxLane } from './inbox-lane.js';
 import { SeenFrames } from './seen-frames.js';
 import { type StreamEntry, StreamReader, type StreamSink } from './stream-reader.js';
 
@@ -80,7 +81,7 @@ export class Inbox implements StreamSink {
       key: home.keys.inbox(node, 'in'),
       count: INBOX_READ_ENTRIES,
     };
-    this.hearing = new Hearing(home, node, onGone);
+    this.hearing = new Hearing(home.options.clock, new InboxLane(home, node), onGone);
     this.reader = new StreamReader(home.cluster, place, this, (error) => home.onFatal(error));
   }
 
