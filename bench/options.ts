@@ -22,7 +22,8 @@ export const usage = `npm run bench -- [options]
   --micro, --e2e, --durable, --cluster, --scale
                            only these parts (default: all of them)
   --only PATTERN           only what matches this regular expression (of the durable part also
-                           latency, drain, start; of the cluster's latency, subscription, join);
+                           latency, drain, start; of the cluster's latency, subscription, join,
+                           resume);
                            nothing is written to files
   --rounds N               so many rounds of the end-to-end part instead of 3
   --generator FILE         the end-to-end part, with this load generator instead of ours: a program

@@ -12,6 +12,7 @@ import {
   clusterLatencyCases,
   measureClusterLatency,
 } from './latency.js';
+import { measureResuming, type ResumingSettings } from './resuming.js';
 import { type ClusterSpeedSettings, measureClusterSpeed } from './speed.js';
 import { measureSubscribing, type SubscribingSettings } from './subscribing.js';
 import { clusterWorkloads } from './workloads.js';
@@ -21,6 +22,7 @@ interface ClusterSettings {
   readonly latency: ClusterLatencySettings;
   readonly subscribing: SubscribingSettings;
   readonly joining: JoiningSize;
+  readonly resuming: ResumingSettings;
 }
 
 /** Brokers. */
@@ -31,18 +33,20 @@ const full: ClusterSettings = {
   latency: { ratePerS: 500, hops: 1_000, attempts: 3, seconds: 6, warmupSeconds: 2 },
   subscribing: { subscriptions: 30_000, timed: 300 },
   joining: { retained: 1_000_000, sessions: 100_000, filtersEach: 10, joins: 3 },
+  resuming: { clients: [1, 10, 100, 1_000], kills: 5, ratePerS: 500 },
 };
 const quick: ClusterSettings = {
   speed: { rounds: 1, attempts: 1, seconds: 1, warmupSeconds: 0.5 },
   latency: { ratePerS: 500, hops: 100, attempts: 1, seconds: 1, warmupSeconds: 0.5 },
   subscribing: { subscriptions: 5_000, timed: 50 },
   joining: { retained: 10_000, sessions: 1_000, filtersEach: 10, joins: 1 },
+  resuming: { clients: [10], kills: 1, ratePerS: 500 },
 };
 
 /**
  * Null where redis-server is not installed.
  *
- * @param isWanted by name of a workload, or `latency`, `subscription`, `join, empty` and so on
+ * @param isWanted by name of a workload, or `latency`, `subscription`, `resume`, `join, empty` …
  */
 export async function measureCluster(
   isQuick: boolean,
@@ -67,5 +71,6 @@ export async function measureCluster(
       ? await measureSubscribing(sizes, settings.subscribing, progress)
       : [],
     joining: await measureJoining(settings.joining, isWanted, progress),
+    resuming: isWanted('resume') ? await measureResuming(settings.resuming, progress) : null,
   };
 }

@@ -76,6 +76,11 @@ export class RunningCluster {
     return broker;
   }
 
+  /** SIGKILL for the broker that was added first. */
+  async killFirst(): Promise<void> {
+    await this.brokers.shift()?.kill();
+  }
+
   /** The broker that was added last leaves, in order. */
   async removeLast(patienceMs: number): Promise<void> {
     await this.brokers.pop()?.stop(patienceMs);

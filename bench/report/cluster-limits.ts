@@ -113,6 +113,19 @@ export function joiningLimits({ joining }: ClusterResults): string[] {
   });
 }
 
+export function resumingLimits({ resuming }: ClusterResults): string[] {
+  const few = resuming?.rows.at(0);
+  const many = resuming?.rows.at(-1);
+  if (few === undefined || many === undefined || few === many) return [];
+  const perS = (many.clients * 1e6) / many.longestUs;
+  return [
+    `${thousands(few.clients)} at once: the round trips of a claim, each of which waits for a
+  replica. ${thousands(many.clients)} at once: the cores of this machine, which take
+  ${perSecond(perS)}, the clients' own share included. Model: no lease is waited for, so nothing
+  grows with it.`,
+  ];
+}
+
 /** What must be loaded is one broker's work, whatever the number of others. */
 function fullCopyLimit(row: JoiningRow, empty: JoiningRow | undefined): string {
   const us = ((row.joinS - (empty?.joinS ?? 0)) * 1e6) / row.count;

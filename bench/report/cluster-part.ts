@@ -1,5 +1,11 @@
 /** The cluster part of docs/benchmarks.md. */
-import { clusterLimits, joiningLimits, latencyLimit, subscribingLimits } from './cluster-limits.js';
+import {
+  clusterLimits,
+  joiningLimits,
+  latencyLimit,
+  resumingLimits,
+  subscribingLimits,
+} from './cluster-limits.js';
 import {
   clusterDetailTable,
   clusterLatencyTable,
@@ -7,6 +13,7 @@ import {
   costTable,
   joiningTable,
   makingTable,
+  resumingTable,
   subscribingTable,
 } from './cluster-tables.js';
 import type { ClusterResults } from './results.js';
@@ -16,6 +23,11 @@ export function clusterRun({ redis, settings }: ClusterResults): string {
   const { rounds, seconds } = settings;
   return `Redis ${redis}; ${rounds} round${rounds === 1 ? '' : 's'} of ${seconds} s each, medians`;
 }
+
+const subscribingText = `Clients of one broker subscribe, each SUBSCRIBE to one new filter. SUBACK
+comes when every broker knows the subscription. CPU time and memory (the heap after its garbage
+went) per subscription: of the client's broker, of each other broker, of Redis (primaries; their
+replicas have as much again). SUBACK: the wait for it when nothing else is under way.`;
 
 /** Paragraphs. */
 export function clusterPart(results: ClusterResults): string[] {
@@ -56,10 +68,7 @@ core carries, and with how many cores of brokers one core of a primary is busy.`
     ),
     ...section(
       'A transient subscription',
-      `Clients of one broker subscribe, each SUBSCRIBE to one new filter. SUBACK comes when every
-broker knows the subscription. CPU time and memory (the heap after its garbage went) per
-subscription: of the client's broker, of each other broker, of Redis (primaries; their replicas have
-as much again). SUBACK: the wait for it when nothing else is under way.`,
+      subscribingText,
       subscribingTable(results),
       subscribingLimits(results),
     ),
@@ -76,7 +85,20 @@ Two brokers are there already.`,
       joiningTable(results),
       joiningLimits(results),
     ),
+    ...resumingSection(results),
   ];
+}
+
+function resumingSection(results: ClusterResults): string[] {
+  return section(
+    'Clients go on after `kill -9`',
+    `One of three brokers is killed. As soon as their connections break its clients, all of them
+with durable sessions, connect to the other two, which carry ${results.resuming?.ratePerS ?? 0}
+durable messages per second of others meanwhile: from the beginning of the attempt until CONNACK,
+which says that the session is there.`,
+    resumingTable(results),
+    resumingLimits(results),
+  );
 }
 
 function latencyText({ latency }: ClusterResults): string {

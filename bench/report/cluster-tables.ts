@@ -22,6 +22,7 @@ export function clusterTables(results: ClusterResults): { title: string; table: 
     { title: 'A transient subscription to a new filter', table: subscribingTable(results) },
     { title: 'Making many', table: makingTable(results) },
     { title: 'Joining', table: joiningTable(results) },
+    { title: 'Going on after kill -9', table: resumingTable(results) },
   ].filter(({ table }) => table.length > 1);
 }
 
@@ -187,6 +188,17 @@ export function joiningTable({ joining }: ClusterResults): Table {
     thousands(joinedMiB),
   ]);
   return [headings, ...rows];
+}
+
+export function resumingTable({ resuming }: ClusterResults): Table {
+  const rows = (resuming?.rows ?? []).map(({ clients, kills, longestUs, p50Us, p99Us }) => [
+    thousands(clients),
+    String(kills),
+    ms(p50Us),
+    ms(p99Us),
+    ms(longestUs),
+  ]);
+  return [['Clients at once', 'Kills', 'p50 ms', 'p99 ms', 'longest ms'], ...rows];
 }
 
 function measuredAt(row: ClusterSpeedRow, brokers: number): ClusterMeasurement | null {

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { BenchError } from '../bench-error.js';
 import type { JoiningRow } from '../cluster/joining.js';
 import type { ClusterLatency } from '../cluster/latency.js';
+import type { Resuming } from '../cluster/resuming.js';
 import type { ClusterSpeedRow, ClusterSpeedSettings } from '../cluster/speed.js';
 import type { SubscribingRow } from '../cluster/subscribing.js';
 import type { DrainingRow } from '../durable/draining.js';
@@ -84,6 +85,8 @@ export interface ClusterResults {
   readonly latency: ClusterLatency | null;
   readonly subscribing: readonly SubscribingRow[];
   readonly joining: readonly JoiningRow[];
+  /** Null, or not there in older files: not measured. */
+  readonly resuming?: Resuming | null;
 }
 
 export interface ScaleSection extends SectionHead {

@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { measureJoining } from '../../../bench/cluster/joining.js';
 import { clusterLatencyCases, measureClusterLatency } from '../../../bench/cluster/latency.js';
+import { measureResuming } from '../../../bench/cluster/resuming.js';
 import { measureClusterSpeed } from '../../../bench/cluster/speed.js';
 import { measureSubscribing } from '../../../bench/cluster/subscribing.js';
 import { clusterWorkloads } from '../../../bench/cluster/workloads.js';
@@ -69,6 +70,13 @@ testOnLinux('joins: a further broker has all that was there', async () => {
   for (const { made } of [subscriptions, retained]) {
     assert.ok(made !== null && made.brokersUs > 0 && made.redisUs > 0 && made.redisBytes > 0);
   }
+});
+
+testOnLinux('kill -9: every client has its session at another broker', async () => {
+  const { rows } = await measureResuming({ clients: [20], kills: 1, ratePerS: 100 }, say);
+  const [{ clients, longestUs, p50Us, p99Us }] = rows;
+  assert.is(clients, 20);
+  assert.ok(p50Us > 0 && p50Us <= p99Us && p99Us <= longestUs);
 });
 
 test.run();

@@ -52,6 +52,13 @@ const results: ClusterResults = {
       joinedMiB: 400,
     },
   ],
+  resuming: {
+    ratePerS: 500,
+    rows: [
+      { clients: 1, kills: 5, p50Us: 5_000, p99Us: 9_000, longestUs: 9_000 },
+      { clients: 1_000, kills: 5, p50Us: 90_000, p99Us: 190_000, longestUs: 200_000 },
+    ],
+  },
 };
 
 test('what is kept compares the most brokers with the fewest', () => {
@@ -93,7 +100,7 @@ test('a number of brokers without a figure leaves a gap', () => {
 
 test('the rows of all tables are as long as their headings', () => {
   const tables = clusterTables(results);
-  assert.is(tables.length, 7);
+  assert.is(tables.length, 8);
   for (const { table, title } of tables) {
     for (const cells of table) assert.is(cells.length, table[0].length, title);
   }
@@ -129,6 +136,14 @@ test('the report has a section for what was measured, and nothing else', () => {
   const part = clusterPart(none).join('\n');
   for (const title of ['Latency', 'A transient', 'Many durable', 'A further']) {
     assert.not.match(part, `### ${title}`);
+  }
+  assert.match(report, '### Clients go on after `kill -9`');
+  assert.match(report, /which carry 500\sdurable/);
+  assert.match(report, /take\s+5,000\/s/);
+  const { resuming, ...older } = none;
+  assert.ok(resuming);
+  for (const one of [older, { ...none, resuming: null }]) {
+    assert.not.match(clusterPart(one).join('\n'), '### Clients go on');
   }
 });
 
