@@ -33,14 +33,14 @@ const full: ClusterSettings = {
   latency: { ratePerS: 500, hops: 1_000, attempts: 3, seconds: 6, warmupSeconds: 2 },
   subscribing: { subscriptions: 30_000, timed: 300 },
   joining: { retained: 1_000_000, sessions: 100_000, filtersEach: 10, joins: 3 },
-  resuming: { clients: [1, 10, 100, 1_000], kills: 5, ratePerS: 500 },
+  resuming: { clients: [1, 10, 100, 1_000], kills: 5, warmUp: 500, ratePerS: 500 },
 };
 const quick: ClusterSettings = {
   speed: { rounds: 1, attempts: 1, seconds: 1, warmupSeconds: 0.5 },
   latency: { ratePerS: 500, hops: 100, attempts: 1, seconds: 1, warmupSeconds: 0.5 },
   subscribing: { subscriptions: 5_000, timed: 50 },
   joining: { retained: 10_000, sessions: 1_000, filtersEach: 10, joins: 1 },
-  resuming: { clients: [10], kills: 1, ratePerS: 500 },
+  resuming: { clients: [10], kills: 1, warmUp: 50, ratePerS: 500 },
 };
 
 /**

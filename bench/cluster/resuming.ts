@@ -20,8 +20,6 @@ const BURIED_MS = (LEASE_S + 3) * 1000;
 /** Publishers, and subscribers, of the other traffic. */
 const CLIENTS = 10;
 const LOAD_S = 4;
-/** Connections to each broker before it counts: code is compiled when it has run for a while. */
-const WARM_UP_CONNECTS = 500;
 const AT_ONCE = 50;
 const PATIENCE_MS = 30_000;
 
@@ -29,6 +27,8 @@ export interface ResumingSettings {
   /** How many are connected to the broker that is killed; a row of the table each. */
   readonly clients: readonly number[];
   readonly kills: number;
+  /** Connections to each other broker before it counts: what has run for a while is compiled. */
+  readonly warmUp: number;
   /** Messages per second of others, durable QoS 1, from one of the other brokers to the next. */
   readonly ratePerS: number;
 }
@@ -52,6 +52,7 @@ export async function measureResuming(
   progress: (line: string) => void,
 ): Promise<Resuming> {
   const { kills, ratePerS } = settings;
+  let isFirst = true;
   const cluster = await RunningCluster.start({
     brokers: BROKERS,
     lines: [`cluster_lease ${LEASE_S}`],
@@ -62,7 +63,9 @@ export async function measureResuming(
       const times = new LatencyHistogram();
       let longestUs = 0;
       for (let kill = 0; kill < kills; kill++) {
-        for (const us of await killOnce(cluster, `${clients}-${kill}`, clients, ratePerS)) {
+        if (!isFirst) await replaceDead(cluster);
+        isFirst = false;
+        for (const us of await killOnce(cluster, `${clients}-${kill}`, clients, settings)) {
           times.add(us);
           longestUs = Math.max(longestUs, us);
         }
@@ -77,15 +80,20 @@ export async function measureResuming(
   }
 }
 
-/** The first broker is killed and replaced. @returns microseconds of each of its clients */
+async function replaceDead(cluster: RunningCluster): Promise<void> {
+  await cluster.add();
+  await pause(BURIED_MS);
+}
+
+/** The first broker is killed. @returns microseconds of each of its clients */
 async function killOnce(
   cluster: RunningCluster,
   name: string,
   count: number,
-  ratePerS: number,
+  { ratePerS, warmUp }: ResumingSettings,
 ): Promise<number[]> {
   const [port, ...others] = cluster.ports;
-  for (const each of others) await warmUp(each, name);
+  for (const each of others) await connectMany(each, name, warmUp);
   const clients = await Promise.all(
     Array.from({ length: count }, async (_, i) => {
       const client = new RoamingClient(`resuming-${name}-${i}`);
@@ -102,8 +110,6 @@ async function killOnce(
   for (const client of clients) client.end();
   const { lost } = await load.over;
   if (lost > 0) throw new BenchError(`${lost} deliveries between the other brokers did not come`);
-  await cluster.add();
-  await pause(BURIED_MS);
   return found;
 }
 
@@ -130,8 +136,8 @@ function loadOn(cluster: RunningCluster, name: string, ratePerS: number) {
   return { isMeasuring, over };
 }
 
-async function warmUp(port: number, name: string): Promise<void> {
-  let left = WARM_UP_CONNECTS;
+async function connectMany(port: number, name: string, count: number): Promise<void> {
+  let left = count;
   const worker = async (index: number): Promise<void> => {
     const client = new RoamingClient(`warm-up-${name}-${port}-${index}`);
     for (let isPresent = false; left-- > 0; isPresent = true) {
