@@ -2,9 +2,10 @@
 /** What becomes of the will of a connection when its client connects to another broker. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../../src/base/clock.js';
 import type { BrokerError } from '../../../src/base/errors.js';
 import { claimScript } from '../../../src/store/redis/scripts/claim.js';
-import type { Claim, ClaimRequest } from '../../../src/store/store.js';
+import { type Claim, type ClaimRequest, WriteStatus } from '../../../src/store/store.js';
 import { redisFor } from '../../support/redis-for.js';
 import { until } from '../../support/until.js';
 import { claimOf } from '../support/driver.js';
@@ -223,14 +224,32 @@ test(
     const willAtMs = a.store.wallMs() + DELAY_S * 1000;
     const disconnect = { will, willAtMs, expiresAtMs: NEVER, isUnsure: false, inFlight: [] };
     await a.driver.write('c', { epoch, disconnect });
-    const claiming = b.store.claim(claimOf('c', clean));
-    // As when it is taken for dead meanwhile.
-    b.store.renewWriter();
+    const claiming = b.store.claim(claimOf('c', clean), () => {
+      // It goes out now; as when its broker is taken for dead before the answer comes.
+      const isMember = systemClock.nowMs() < b.store.fabric.freshUntilMs;
+      if (isMember) setImmediate(() => b.store.renewWriter());
+      return true;
+    });
 
     const error = await claiming.catch((reason: unknown) => reason);
 
     assert.is((error as BrokerError).code, 'STORE_AWAY');
     await until('b to hear', () => b.heard.log.includes('last will of c who will'));
+  }),
+);
+
+test(
+  'a claim that has not gone out when its broker is taken for dead does not go out any more',
+  withThree(redis, async ({ a, b }) => {
+    const { epoch } = await a.driver.claim('c', { expiryInterval: 60 });
+    const claiming = b.store.claim(claimOf('c', { expiryInterval: 60 }));
+    b.store.renewWriter();
+
+    const error = await claiming.catch((reason: unknown) => reason);
+
+    assert.is((error as BrokerError).code, 'STORE_AWAY');
+    assert.is((await a.driver.write('c', { epoch, nextSeq: 1 })).status, WriteStatus.Done);
+    assert.is(a.heard.count('claimed'), 0);
   }),
 );
 
