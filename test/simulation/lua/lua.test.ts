@@ -90,6 +90,7 @@ const number = fc.oneof(
   fc.integer({ min: 0, max: 2 ** 47 }),
   fc.integer({ min: 1_600_000_000_000_000, max: 1_900_000_000_000_000 }),
   fc.integer({ min: -99_999, max: 99_999 }).map((whole) => whole / 100),
+  fc.integer({ min: -9_999, max: 9_999 }).map((whole) => whole / 2),
 );
 const text = fc.string({
   unit: fc.constantFrom(...'abc 0123456789-:.,x%()[]', '\n', '\u00e9'),

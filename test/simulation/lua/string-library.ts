@@ -81,6 +81,9 @@ function format(template: LuaValue, ...args: LuaValue[]): string {
   });
 }
 
+/** After the point, as many as `toFixed` gives; no number here has more. */
+const EXACT_DIGITS = 100;
+
 function formatOne(kind: string, precision: string | undefined, value: LuaValue): string {
   const digits = precision === undefined ? 6 : Number(precision);
   switch (kind) {
@@ -95,7 +98,7 @@ function formatOne(kind: string, precision: string | undefined, value: LuaValue)
       const number = toNumber(value);
       if (!Number.isFinite(number)) return numberText(number);
       // toFixed gives up at 1e21.
-      return Math.abs(number) < 1e21 ? number.toFixed(digits) : BigInt(number).toString();
+      return Math.abs(number) < 1e21 ? fixed(number, digits) : BigInt(number).toString();
     }
     case 's': {
       const text = toText(value);
@@ -104,6 +107,15 @@ function formatOne(kind: string, precision: string | undefined, value: LuaValue)
     default:
       throw new LuaError(`invalid option '%${kind}' to 'format'`);
   }
+}
+
+/** As C has it: of two that are as near, the one with an even last digit. */
+function fixed(number: number, digits: number): string {
+  const exact = number.toFixed(EXACT_DIGITS);
+  const end = exact.length - EXACT_DIGITS + digits;
+  const below = exact.slice(0, digits === 0 ? end - 1 : end);
+  const isHalf = /^50*$/.test(exact.slice(end));
+  return isHalf && Number(below.at(-1)) % 2 === 0 ? below : number.toFixed(digits);
 }
 
 const functions: Readonly<Record<string, LuaFunction>> = {
