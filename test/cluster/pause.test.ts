@@ -2,7 +2,9 @@
 /** A broker stands still: for less than its lease, for longer, and all of them at once. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { TestContext } from '../../conformance/context.js';
 import * as build from '../../conformance/raw/build.js';
+import type { RawClient } from '../../conformance/raw-client.js';
 import { deathMs, elapsed, leaseSeconds, withCluster } from './cluster-suite.js';
 import { expectPayloads, numbers, payloads, publishAll } from './messages.js';
 
@@ -12,6 +14,14 @@ const expectedErrors = /took this broker for dead/;
 const add = withCluster(test, { leaseSeconds, expectedErrors });
 
 const leaseMs = leaseSeconds * 1000;
+
+/**
+ * Until its broker has heard what others may have of it, nothing that a publisher says at QoS > 0
+ * is begun: what it sends to a broker that stops then would go under with its connection.
+ */
+async function beHeard(t: TestContext, publisher: RawClient): Promise<void> {
+  await publisher.publish(t.topic('before'), 'heard', { qos: 1 });
+}
 
 add('for a moment: nothing happens but that its messages come later', async (t, cluster) => {
   const publisher = await t.connect({ node: 1 });
@@ -78,6 +88,7 @@ add('what it had not read when it died counts no more when it wakes up', async (
   const [durable, transient] = await t.connectAll({ node: 1, isDurable: true }, { node: 2 });
   for (const client of [durable, transient]) await client.subscribe(t.topic(), 2);
   const publisher = await t.connect({ node: 0, isDurable: true });
+  await beHeard(t, publisher);
   const fields = { topic: t.topic(), payload: 'once', qos: 2, packetId: 5 };
   cluster.stop(0);
   publisher.send(build.publish(5, fields));
@@ -103,6 +114,7 @@ add('what it had not read when it died counts no more when it wakes up', async (
 
 add('it retains nothing over what its client has published elsewhere since', async (t, cluster) => {
   const publisher = await t.connect({ node: 0, isDurable: true });
+  await beHeard(t, publisher);
   const { clientId } = publisher;
   cluster.stop(0);
   const fields = { topic: t.topic(), qos: 1, packetId: 8, retain: true };
@@ -125,6 +137,7 @@ add('it acknowledges nothing in its old life that nobody gets', async (t, cluste
   const transient = await t.connect({ node: 2 });
   for (const client of [durable, transient]) await client.subscribe(t.topic(), 1);
   const publisher = await t.connect({ node: 0 });
+  await beHeard(t, publisher);
   cluster.stop(0);
   publisher.send(build.publish(5, { topic: t.topic(), payload: 'unsure', qos: 1, packetId: 7 }));
   await cluster.untilMembers([1, 2], { deadlineMs: deathMs });
@@ -147,6 +160,7 @@ add(
     const durable = await t.connect({ node: 1, isDurable: true });
     await durable.subscribe(t.topic(), 1);
     const publisher = await t.connect({ node: 0 });
+    await beHeard(t, publisher);
     cluster.stop(0);
     publisher.send(build.publish(5, { topic: t.topic(), payload: 'late', qos: 1, packetId: 7 }));
     await cluster.restart(1);
